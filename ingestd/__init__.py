@@ -1,0 +1,3 @@
+"""ingestd keeps a field device in a VideoSDK room: ALSA audio both ways over one WebSocket."""
+
+__version__ = "0.1.0"

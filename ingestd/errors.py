@@ -1,0 +1,56 @@
+"""The errors of ingestd, split by what whoever catches them has to do.
+
+    IngestdError
+    ├── ConfigError            a person mends the configuration; carries every fault; exit 78
+    ├── BackendError           no session was created; the supervisor retries by `kind`
+    ├── ChannelError           a connection is over or never came to be
+    │   ├── RemoteProtocolError   the peer broke RFC 6455: close 1002 and start afresh
+    │   └── ChannelClosed         closed by the peer, by us, or cut
+    ├── WireError              one inbound message was refused; count it, go on
+    └── DeviceError            a sound device is absent or was lost; look for it again
+
+Messages name what happened, where, and what to do. None of them ever holds a token or a `ref`.
+"""
+
+from __future__ import annotations
+
+
+class IngestdError(Exception):
+    """Base of all errors raised by ingestd on purpose."""
+
+
+class ConfigError(IngestdError):
+    """The configuration can't be used; `faults` lists everything that is wrong with it, one line each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class ChannelError(IngestdError):
+    """A connection is over or never came to be."""
+
+
+class RemoteProtocolError(ChannelError):
+    """The peer broke RFC 6455; the connection can't be trusted any further."""
+
+
+class ChannelClosed(ChannelError):
+    """The connection is closed. `code` is the peer's close code (RFC 6455 §7.4), None for a cut without one."""
+
+    def __init__(self, message: str, code: int | None = None, reason: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+
+
+class WireError(IngestdError):
+    """One inbound message was refused; `kind` is the counter it goes to (`ingestd.core.wire.WIRE_FAULTS`)."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+
+
+class DeviceError(IngestdError):
+    """A sound device is absent, busy or was lost."""
