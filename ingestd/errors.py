@@ -2,7 +2,7 @@
 
     IngestdError
     ├── ConfigError            a person mends the configuration; carries every fault; exit 78
-    ├── BackendError           no session was created; the supervisor retries by `kind`
+    ├── BackendError           no session was created; the supervisor retries by `fault`
     ├── ChannelError           a connection is over or never came to be
     │   ├── RemoteProtocolError   the peer broke RFC 6455: close 1002 and start afresh
     │   └── ChannelClosed         closed by the peer, by us, or cut
@@ -13,6 +13,8 @@ Messages name what happened, where, and what to do. None of them ever holds a to
 """
 
 from __future__ import annotations
+
+import enum
 
 
 class IngestdError(Exception):
@@ -25,6 +27,29 @@ class ConfigError(IngestdError):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+
+
+class BackendFault(enum.Enum):
+    """Why no session was created; the value names it in status and journal."""
+
+    TRANSIENT = "backend-unavailable"
+    RATE_LIMITED = "rate-limited"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not-found"
+    REFUSED = "refused"
+    TLS = "tls"
+    TOKEN = "token"  # noqa: S105 - the name of a fault
+    BAD_ANSWER = "bad-answer"
+
+
+class BackendError(IngestdError):
+    """No session was created. `retry_after_s` is what the backend asked for, where it did."""
+
+    def __init__(self, fault: BackendFault, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.retry_after_s = retry_after_s
 
 
 class ChannelError(IngestdError):

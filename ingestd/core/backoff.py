@@ -1,0 +1,35 @@
+"""Waiting times between attempts: exponential backoff with full jitter.
+
+After M. Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): each wait is uniform between
+zero and a ceiling that doubles, so that a fleet that lost the same server does not come back as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+BASE_S: Final = 0.5
+CAP_S: Final = 60.0
+
+
+class Backoff:
+    """One sequence of attempts. `random` gives uniform numbers in [0, 1). One thread."""
+
+    def __init__(self, random: Callable[[], float], base_s: float = BASE_S, cap_s: float = CAP_S) -> None:
+        self._random = random
+        self._base_s = base_s
+        self._cap_s = cap_s
+        self.attempts = 0
+        """Waits handed out since the last `reset`."""
+
+    def next_s(self) -> float:
+        """How long to wait before the next attempt, seconds."""
+        # The exponent is bounded: after years of a dead backend 2**attempts would be a number of megabytes.
+        ceiling = min(self._cap_s, self._base_s * 2 ** min(self.attempts, 32))
+        self.attempts += 1
+        return self._random() * ceiling
+
+    def reset(self) -> None:
+        """The last attempt proved good: the next wait starts from the base again."""
+        self.attempts = 0

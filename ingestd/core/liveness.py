@@ -1,0 +1,60 @@
+"""Is the other end still there? Judged by our own pings and by what comes in. Pure.
+
+TCP can't tell: a peer whose kernel acknowledges while nobody reads looks healthy, and after a cut the next
+retransmission may be many seconds away.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PING_EVERY_S: Final = 3.0
+PONG_WITHIN_S: Final = 5.0
+SILENT_FOR_S: Final = 70.0
+"""Two of the server's ping intervals and some: for a server that answers no pings of ours."""
+
+
+class Liveness:
+    """One connection's pulse. Times are CLOCK_MONOTONIC seconds; calls may come from sender and receiver.
+
+    Each field has one writer: `ping` is the sender's, `inbound` and `pong` the receiver's.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._next_ping_s = now  # the first one at once: it tells whether the peer answers at all
+        self._sent_s = 0.0
+        self._sent = 0
+        self._answered = 0
+        self._last_inbound_s = now
+        self.rtt_ms: float | None = None
+        """Of the last answered ping."""
+        self.min_rtt_ms: float | None = None
+
+    def ping(self, now: float) -> bytes | None:
+        """The payload of a ping to send now, or None. One is under way at a time. Sender."""
+        if now < self._next_ping_s or self._sent != self._answered:
+            return None
+        self._sent += 1
+        self._sent_s = now
+        self._next_ping_s = now + PING_EVERY_S
+        return b"%d" % self._sent
+
+    def pong(self, payload: bytes, now: float) -> None:
+        """A pong came in. Unsolicited and repeated ones are ignored. Receiver."""
+        if payload == b"%d" % self._sent and self._answered != self._sent:
+            self.rtt_ms = (now - self._sent_s) * 1000.0
+            self.min_rtt_ms = min(self.rtt_ms, self.min_rtt_ms or self.rtt_ms)
+            self._answered = self._sent
+
+    def inbound(self, now: float) -> None:
+        """Anything at all came in. Receiver."""
+        self._last_inbound_s = now
+
+    def verdict(self, now: float) -> str | None:
+        """Why this connection counts as dead, or None. Any thread."""
+        # A server that never answered a ping may not know how; there only its own traffic counts.
+        if self._answered and self._sent != self._answered and now - self._sent_s > PONG_WITHIN_S:
+            return f"no answer to a ping for {now - self._sent_s:.0f} s"
+        if now - self._last_inbound_s > SILENT_FOR_S:
+            return f"nothing received for {now - self._last_inbound_s:.0f} s, not even a ping"
+        return None

@@ -1,0 +1,127 @@
+"""When each uplink frame goes out. Pure: the sender thread asks, waits and sends.
+
+The grid is the sound card's own: frame k is due when its last sample was complete, by the sample clock, plus a
+guard. A frame that is not there yet is waited for, and the grid does not move: so every captured sample goes
+out once, whatever the card's crystal does. Only a stall drops frames, and only a lost microphone adds silence.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, NamedTuple
+
+from ingestd.core.sampleclock import SampleTime
+from ingestd.core.wire import FRAME_S, FRAME_SAMPLES
+
+GUARD_S: Final = 0.002
+STALL_S: Final = 0.2
+"""A frame later than this is dropped; a microphone silent for this long is replaced by silence."""
+_LATE_POLL_S: Final = 0.002
+_HELD_POLL_S: Final = 0.010
+_PAIR_SPACING_S: Final = 0.010
+"""Two late frames may follow each other at once; a third waits, so that no burst fills the far end's queue."""
+
+
+class Do(enum.Enum):
+    """What the sender thread does next."""
+
+    SLEEP = enum.auto()
+    SEND = enum.auto()
+    SILENCE = enum.auto()
+
+
+class Step(NamedTuple):
+    """`until_s` (CLOCK_MONOTONIC) belongs to SLEEP; `index` (first sample in the ring) to SEND."""
+
+    do: Do
+    until_s: float = 0.0
+    index: int = 0
+
+
+def guard_s(period_samples: int, rate_hz: int) -> float:
+    """How long after its last sample a frame is due, for a device that delivers `period_samples` at a time."""
+    extra = 0.0 if FRAME_SAMPLES % period_samples == 0 else period_samples / rate_hz
+    return GUARD_S + extra
+
+
+class Pacer:
+    """The sender's grid. One thread; times are CLOCK_MONOTONIC seconds."""
+
+    def __init__(self) -> None:
+        self.guard_s = GUARD_S
+        """Set anew by the capture thread after each opening of the device (`guard_s`)."""
+        self.dropped_frames = 0
+        self._next = 0
+        self._live = False
+        self._stalled = False
+        self._tick_s = 0.0  # when the last frame was due: the grid that silence goes on
+        self._late_s = 0.0
+        self._sent_s = (0.0, 0.0)
+
+    def step(self, now: float, clock: SampleTime | None, written: int, lost: bool) -> Step:
+        """What to do at `now`, with `written` samples in the ring and the microphone `lost` or not.
+
+        SEND and SILENCE are to be answered with `sent` or, where the frame could not go, `held`.
+        """
+        newest = written // FRAME_SAMPLES * FRAME_SAMPLES - FRAME_SAMPLES
+        if not self._live:
+            if clock is None or lost or newest < max(0, self._next):
+                return self._silence(now)
+            # Back, or for the first time: start with the newest complete frame.
+            self._next = newest
+            self._live = True
+        due = self._due(clock)
+        earliest = max(due, self._sent_s[0] + _PAIR_SPACING_S)
+        if now < earliest:
+            return Step(Do.SLEEP, earliest)
+        self._late_s = now - due
+        if newest < self._next:
+            if lost or self._late_s > STALL_S:
+                self._live = False
+                # From now on, not from when it went missing: no burst of silence.
+                self._tick_s = max(self._tick_s, now - FRAME_S)
+                return self._silence(now)
+            return Step(Do.SLEEP, now + _LATE_POLL_S)
+        if self._late_s > STALL_S:
+            self._drop_to(newest - FRAME_SAMPLES)
+        return Step(Do.SEND, index=self._next)
+
+    def sent(self, now: float, do: Do) -> None:
+        """What `step` asked for is out."""
+        self._stalled = False
+        self._sent_s = (self._sent_s[1], now)
+        if do is Do.SEND:
+            self._next += FRAME_SAMPLES
+            self._tick_s = now
+        else:
+            self._tick_s += FRAME_S
+
+    def held(self, now: float, do: Do, written: int) -> float:
+        """What `step` asked for can't go yet. Returns when to ask again.
+
+        Once that has lasted STALL_S, only the newest frame and the one before it are kept.
+        """
+        if do is Do.SILENCE:
+            self._tick_s += FRAME_S  # silence is not worth keeping
+        elif self._stalled or self._late_s > STALL_S - FRAME_S:
+            self._stalled = True
+            self._drop_to(written // FRAME_SAMPLES * FRAME_SAMPLES - 2 * FRAME_SAMPLES)
+        return now + _HELD_POLL_S
+
+    def _due(self, clock: SampleTime | None) -> float:
+        if clock is None:
+            return self._tick_s + FRAME_S
+        return clock.time_of(self._next + FRAME_SAMPLES) + self.guard_s
+
+    def _drop_to(self, index: int) -> None:
+        if index > self._next:
+            self.dropped_frames += (index - self._next) // FRAME_SAMPLES
+            self._next = index
+
+    def _silence(self, now: float) -> Step:
+        due = self._tick_s + FRAME_S
+        if now < due:
+            return Step(Do.SLEEP, due)
+        if now - due > STALL_S:
+            self._tick_s = now - FRAME_S
+        return Step(Do.SILENCE)

@@ -1,0 +1,199 @@
+"""One open connection to the room: frames out, events in, and the pulse that tells whether it lives.
+
+The sender thread is the only writer of the socket and the receiver thread its only reader. What the receiver
+has to answer (pongs, the close handshake) it posts for the sender to write, so that neither waits for the other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from typing import Final
+
+from ingestd.core import rfc6455, wire
+from ingestd.core.liveness import Liveness
+from ingestd.core.rfc6455 import Frame, FrameReader, Opcode, Oversize
+from ingestd.errors import ChannelClosed, RemoteProtocolError, WireError
+from ingestd.net.stream import Stream
+
+GATE_BYTES: Final = 5000
+"""About ten media frames: what may be on its way, unacknowledged, before media is held back."""
+_MEDIA_BYTES_PER_MS: Final = 27.0
+MAX_QUEUED_MESSAGES: Final = 64
+_MAX_QUEUED_PONGS: Final = 8
+
+
+class Channel:
+    """Owns its stream. Methods say which thread they belong to; counters have one writer and any reader."""
+
+    def __init__(self, stream: Stream, epoch: int, call_id: str | None) -> None:
+        self._stream = stream
+        self.epoch = epoch
+        self.call_id = call_id
+        self.liveness = Liveness(time.monotonic())
+        self.joined = False
+        """The service has shown that it joined the room: by saying so, or by the first room audio."""
+        self.media_sent = 0
+        self.media_received = 0
+        self.messages_sent = 0
+        self.wire_faults: Counter[str] = Counter()
+        """Inbound messages refused, by `WireError.kind`, and frames of unknown events as `unknown`."""
+        self._reader = FrameReader(wire.MAX_INBOUND_BYTES)
+        self._urgent: deque[bytes] = deque(maxlen=_MAX_QUEUED_PONGS)
+        self._messages: deque[bytes] = deque()
+        self._goodbye: list[bytes] | None = None
+        self._pending: memoryview | None = None
+        self._over = False
+
+    # --- any thread ---------------------------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """For `poll`; -1 once closed."""
+        return self._stream.fileno()
+
+    def post(self, text: bytes) -> bool:
+        """Queues a message frame (subscribe, unsubscribe, message); False where the queue is full. Any thread."""
+        if len(self._messages) >= MAX_QUEUED_MESSAGES:
+            return False
+        self._messages.append(text)
+        return True
+
+    def hang_up(self) -> None:
+        """Asks the sender to say `stop` and close, instead of anything else. Any thread."""
+        if self._goodbye is None:
+            self._goodbye = [
+                rfc6455.encode_frame(Opcode.TEXT, wire.STOP),
+                rfc6455.encode_close(1000),
+            ]
+
+    def shutdown(self) -> None:
+        """Ends the connection at once; sender and receiver find out by ChannelClosed. Any thread, never blocks."""
+        self._over = True
+        self._stream.shutdown()
+
+    def close(self) -> None:
+        """Gives the socket back, once neither sender nor receiver uses the channel. Any thread."""
+        self.shutdown()
+        self._stream.close()
+
+    # --- sender thread ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """The first frame, which claims the session; right after opening, before anything else. Raises ChannelClosed."""
+        self._write(rfc6455.encode_frame(Opcode.TEXT, wire.START))
+
+    def send_media(self, pcm: bytes) -> bool:
+        """Sends one frame of audio, or returns False: what went before is still on its way, this one is to wait.
+
+        Raises ChannelClosed.
+        """
+        if self._goodbye is not None:
+            return True  # hanging up: nothing more is said
+        if not self._flush() or self._stream.unacknowledged_bytes() > self._gate_bytes():
+            return False
+        self._write(rfc6455.encode_frame(Opcode.TEXT, wire.encode_media(pcm)))
+        self.media_sent += 1
+        return True
+
+    def send_others(self, now: float) -> None:
+        """Sends what is due beside media: pongs and pings at once, and at most one message. Raises ChannelClosed."""
+        if not self._flush():
+            return
+        if self._goodbye is not None:
+            while self._goodbye and self._flush():
+                self._write(self._goodbye.pop(0))
+            return
+        while self._urgent and self._flush():
+            self._write(self._urgent.popleft())
+        ping = self.liveness.ping(now)
+        if ping is not None and self._flush():
+            self._write(rfc6455.encode_frame(Opcode.PING, ping))
+        if self._messages and self._flush():
+            self._write(rfc6455.encode_frame(Opcode.TEXT, self._messages.popleft()))
+            self.messages_sent += 1
+
+    def _gate_bytes(self) -> float:
+        # A long way holds more frames without any of them being late.
+        rtt_ms = self.liveness.min_rtt_ms or 0.0
+        return GATE_BYTES + min(rtt_ms, 2000.0) * _MEDIA_BYTES_PER_MS
+
+    def _write(self, data: bytes) -> None:
+        if self._over:
+            raise ChannelClosed("the connection was ended from this side")
+        self._pending = memoryview(data)
+        self._flush()
+
+    def _flush(self) -> bool:
+        """True once nothing is left of the frame being written: no other may come between its bytes."""
+        while self._pending is not None:
+            written = self._stream.write(self._pending)
+            if written == 0:
+                return False
+            self._pending = self._pending[written:] if written < len(self._pending) else None
+        return True
+
+    # --- receiver thread ----------------------------------------------------------------------------------------
+
+    def has_buffered(self) -> bool:
+        """True where `receive` has something although `poll` would wait."""
+        return self._stream.has_buffered()
+
+    def receive(self) -> list[wire.Event]:
+        """What has come in, in order; empty where there is nothing. Never waits.
+
+        Raises ChannelClosed or RemoteProtocolError when the connection is over.
+        """
+        data = self._stream.read()
+        if data is None:
+            return []
+        now = time.monotonic()
+        self.liveness.inbound(now)
+        try:
+            messages = self._reader.feed(data)
+        except RemoteProtocolError:
+            self._goodbye = [rfc6455.encode_close(1002)]
+            raise
+        events: list[wire.Event] = []
+        for message in messages:
+            if isinstance(message, Oversize):
+                self.wire_faults["oversize"] += 1
+            elif message.opcode is Opcode.TEXT:
+                self._take_text(message.payload, events)
+            else:
+                self._take_other(message, now, events)
+        return events
+
+    def _take_text(self, text: bytes, events: list[wire.Event]) -> None:
+        try:
+            event = wire.decode(text)
+        except WireError as error:
+            self.wire_faults[error.kind] += 1
+            return
+        if isinstance(event, wire.Media):
+            self.media_received += 1
+            self.joined = True
+        elif isinstance(event, wire.MeetingJoined):
+            self.joined = True
+        elif isinstance(event, wire.Unknown):
+            self.wire_faults["unknown"] += 1
+        events.append(event)
+
+    def _take_other(self, frame: Frame, now: float, events: list[wire.Event]) -> None:
+        match frame.opcode:
+            case Opcode.PING:
+                # Bounded: a flood of pings keeps the newest, which is all RFC 6455 §5.5.3 asks for.
+                self._urgent.append(rfc6455.encode_frame(Opcode.PONG, frame.payload))
+            case Opcode.PONG:
+                self.liveness.pong(frame.payload, now)
+            case Opcode.CLOSE:
+                code, reason = rfc6455.decode_close(frame.payload)
+                # Answered in kind (RFC 6455 §5.5.1) if the sender still gets to it.
+                self._goodbye = [rfc6455.encode_close(code if code != 1005 else 1000)]
+                said = f" “{_printable(reason)}”" if reason else ""
+                raise ChannelClosed(f"the server closed the connection with code {code}{said}", code, reason)
+            case _:
+                self.wire_faults["binary"] += 1
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text)
