@@ -1,8 +1,8 @@
 """A virtual microphone and a virtual speaker behind the real ALSA API.
 
 Each device is a private PulseAudio with one null sink that keeps real time; ALSA's `pulse` plugin opens it by
-name. Nobody's audio is touched: sockets, state and settings are all in the rig's own folder. One PulseAudio each, as
-with two sinks in one the streams of an unplugged sink would move to the other.
+name. Nobody's audio is touched: sockets, state and settings are all in the rig's own folder. One PulseAudio
+each, as with two sinks in one the streams of an unplugged sink would move to the other.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class VirtualCard:
 
 
 class SoundRig:
-    """A device's two sound cards, `mic` and `speaker`, and the ALSA settings that name them; `default` is both.
+    """A device's sound cards, `mic` and `speaker`, and the ALSA settings that name them; `default` is both.
 
     The thread that enters it has to outlive it: the kernel ends the rig's processes with that thread.
     """

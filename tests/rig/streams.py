@@ -17,9 +17,8 @@ import numpy as np
 from tests.rig.process import end, spawn, wait_until
 from tests.rig.wav import Pcm
 
-
 _TOLD_LATE_S = 0.020
-"""By how much PulseAudio's "Stream started" trails the sample at the card's far end: 20.0 ± 0.2 ms, measured."""
+"""By how much PulseAudio's "Stream started" trails the first sample at the far end: 20.0 ± 0.2 ms."""
 
 
 class Playback:

@@ -21,8 +21,8 @@ def check(*command: str | Path) -> None:
 
 def shell_scripts() -> list[Path]:
     """Every script of ours that bash or sh runs."""
-    candidates = [path for top in ("scripts", ".ci") for path in (ROOT / top).rglob("*") if path.is_file()]
-    return [path for path in candidates if path.read_bytes().startswith((b"#!/usr/bin/env bash", b"#!/bin/sh"))]
+    files = [path for top in ("scripts", ".ci") for path in (ROOT / top).rglob("*") if path.is_file()]
+    return [path for path in files if path.read_bytes().startswith((b"#!/usr/bin/env bash", b"#!/bin/sh"))]
 
 
 def test_ruff() -> None:
