@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 T = TypeVar("T")
-Stream = int | IO[bytes]
+Stream = int | IO[bytes] | None
+"""As subprocess takes it; None is this process's own."""
 
 
 def spawn(

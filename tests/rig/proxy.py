@@ -56,6 +56,7 @@ class FaultProxy:
             [sys.executable, "-m", "tests.rig.proxy_worker", json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=None,
             cwd=Path(__file__).parents[2],
         )
         self.host = host
@@ -96,7 +97,7 @@ class FaultProxy:
         self.jitter(ms, ms, direction=direction)
 
     def stall(self, direction: Direction = "both") -> None:
-        """Reads and sends nothing, as a peer that hangs: its kernel still acknowledges until its buffers fill."""
+        """Reads and sends nothing, as a peer that hangs: its kernel acknowledges until its buffers fill."""
         self._shape(direction, stalled=True)
 
     def trickle(self, bytes_per_s: float, direction: Direction = "both") -> None:

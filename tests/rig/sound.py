@@ -20,6 +20,7 @@ from tests.rig.streams import Playback, Recording
 from tests.rig.wav import RATE, Pcm, read_wav
 
 _SINK = "card"
+_LONGEST_SOCKET_PATH = 107
 
 
 class VirtualCard:
@@ -30,6 +31,9 @@ class VirtualCard:
 
     def __init__(self, name: str, folder: Path, rate: int = RATE, channels: int = 1) -> None:
         """Names a device of `rate` frames per second (hertz); nothing runs before `start`."""
+        if len(str(folder / "socket")) > _LONGEST_SOCKET_PATH:
+            # PulseAudio would cut it short without a word, and two cards might meet there.
+            raise ValueError(f"the path is too long for a socket: {folder}")
         self.name = name
         self.rate = rate
         self.channels = channels
@@ -148,7 +152,7 @@ class SoundRig:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Takes a folder with a short path (a socket's has at most 107 bytes); by default one of its own."""
+        """Takes a folder with a short path, as sockets stand in it; by default one of its own."""
         self._own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="ingestd-rig-"))
         self.mic = VirtualCard("mic", self.folder / "mic")
