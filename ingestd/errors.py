@@ -60,7 +60,7 @@ class RemoteProtocolError(ChannelError):
     """The peer broke RFC 6455; the connection can't be trusted any further."""
 
 
-class ChannelClosed(ChannelError):
+class ChannelClosed(ChannelError):  # noqa: N818 - an end, not always an error
     """The connection is closed. `code` is the peer's close code (RFC 6455 §7.4), None for a cut without one."""
 
     def __init__(self, message: str, code: int | None = None, reason: str = "") -> None:

@@ -18,15 +18,17 @@ def read_small(path: Path, limit: int) -> tuple[bytes, os.stat_result]:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb", buffering=0) as file:
+        try:
             status = os.fstat(descriptor)
             if stat.S_ISDIR(status.st_mode):
                 raise Unreadable("is a directory; name the file in it")
             if not stat.S_ISREG(status.st_mode):
                 raise Unreadable("is not a regular file; put a plain file there")
             content = b""
-            while len(content) <= limit and (more := file.read(limit + 1 - len(content))):
+            while len(content) <= limit and (more := os.read(descriptor, limit + 1 - len(content))):
                 content += more
+        finally:
+            os.close(descriptor)
     except ValueError:
         raise Unreadable("has a NUL byte in its name; correct the name") from None
     except OSError as error:

@@ -153,7 +153,7 @@ class _Builder:
         else:
             node = Mapping(opened, self._entries(path))
             expected = "map"
-        if event.tag not in (None, "!", _TAG + expected):
+        if event.tag not in (None, _TAG + expected):
             return self._refuse_tag(event, path, place)
         return node
 
@@ -173,7 +173,7 @@ class _Builder:
             node = self._node(below, place)
             if at.implicit[0] and key == "<<":
                 self._faults.add(place, path, "has the merge key <<; write the keys out")
-            elif at.anchor is not None or (at.tag is not None and at.tag != "!"):
+            elif at.anchor is not None or at.tag is not None:
                 self._faults.add(place, below, "has an anchor or a tag on the key; write the key alone")
             elif not _encodable(key):
                 self._faults.add(place, path, "has a key with half a surrogate pair; correct the escape")
@@ -187,7 +187,7 @@ class _Builder:
 
     def _scalar(self, event: Any, path: KeyPath, place: Place) -> Node:
         tag = event.tag
-        if tag is None or tag == "!":
+        if tag is None:
             tag = self._parser.resolve(yaml.ScalarNode, event.value, event.implicit)
         text: str = event.value
         kind = tag.removeprefix(_TAG) if tag.startswith(_TAG) else ""

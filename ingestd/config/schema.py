@@ -140,7 +140,7 @@ class Capture:
     """The microphone."""
 
     device: str = setting(
-        "default", "ALSA device; name a card, like hw:CARD=Name, as numbers change.", Text()
+        "default", "ALSA device; name the card (plughw:CARD=Name), numbers change.", Text()
     )
     channel: Literal["mix", "left", "right"] | int = setting(
         "mix",
@@ -156,7 +156,7 @@ class Playback:
     """The loudspeaker."""
 
     device: str = setting(
-        "default", "ALSA device; name a card, like hw:CARD=Name, as numbers change.", Text()
+        "default", "ALSA device; name the card (plughw:CARD=Name), numbers change.", Text()
     )
     gain_db: float = setting(0.0, "Gain in software, dB.", Number(low=-60, high=30, unit="dB"))
     mixer: Mixer | None = setting(None, "Hardware control to set.", OrNull(Group(Mixer)))

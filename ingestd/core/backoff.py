@@ -26,7 +26,7 @@ class Backoff:
     def next_s(self) -> float:
         """How long to wait before the next attempt, seconds."""
         # The exponent is bounded: after years of a dead backend 2**attempts would be a number of megabytes.
-        ceiling = min(self._cap_s, self._base_s * 2 ** min(self.attempts, 32))
+        ceiling = min(self._cap_s, self._base_s * 2.0 ** min(self.attempts, 32))
         self.attempts += 1
         return self._random() * ceiling
 

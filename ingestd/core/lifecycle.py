@@ -50,34 +50,34 @@ class Action(enum.Enum):
     """The connection is taken from sender and receiver and closed."""
     WAIT = "wait"
     """The timer is set to the next backoff."""
+    HURRY = "hurry"
+    """The wait ends soon: at once but for some jitter, as a whole site may have come back."""
     CANCEL_TIMER = "cancel timer"
-    FINISH = "finish"
-    """The daemon ends."""
 
 
 _S, _H, _A = State, Happening, Action
 
 TRANSITIONS: Final[dict[tuple[State, Happening], tuple[State, tuple[Action, ...]]]] = {
     (_S.IDLE, _H.START): (_S.CREATING, (_A.ATTEMPT,)),
-    (_S.IDLE, _H.STOP): (_S.STOPPED, (_A.FINISH,)),
+    (_S.IDLE, _H.STOP): (_S.STOPPED, ()),
     (_S.CREATING, _H.SESSION_CREATED): (_S.CONNECTING, ()),
     (_S.CREATING, _H.FAILED): (_S.WAITING, (_A.WAIT,)),
     (_S.CREATING, _H.NETWORK_BACK): (_S.CREATING, ()),
-    (_S.CREATING, _H.STOP): (_S.STOPPED, (_A.ABANDON, _A.FINISH)),
+    (_S.CREATING, _H.STOP): (_S.STOPPED, (_A.ABANDON,)),
     (_S.CONNECTING, _H.CONNECTED): (_S.STREAMING, (_A.ADOPT,)),
     (_S.CONNECTING, _H.FAILED): (_S.WAITING, (_A.WAIT,)),
     (_S.CONNECTING, _H.NETWORK_BACK): (_S.CONNECTING, ()),
-    (_S.CONNECTING, _H.STOP): (_S.STOPPED, (_A.ABANDON, _A.FINISH)),
+    (_S.CONNECTING, _H.STOP): (_S.STOPPED, (_A.ABANDON,)),
     (_S.STREAMING, _H.CLOSED): (_S.WAITING, (_A.RELEASE, _A.WAIT)),
     (_S.STREAMING, _H.NETWORK_BACK): (_S.STREAMING, ()),
     (_S.STREAMING, _H.STOP): (_S.STOPPING, (_A.HANG_UP,)),
     (_S.WAITING, _H.TIMER): (_S.CREATING, (_A.ATTEMPT,)),
-    (_S.WAITING, _H.NETWORK_BACK): (_S.CREATING, (_A.CANCEL_TIMER, _A.ATTEMPT)),
-    (_S.WAITING, _H.STOP): (_S.STOPPED, (_A.CANCEL_TIMER, _A.FINISH)),
-    (_S.STOPPING, _H.CLOSED): (_S.STOPPED, (_A.CANCEL_TIMER, _A.RELEASE, _A.FINISH)),
-    (_S.STOPPING, _H.TIMER): (_S.STOPPED, (_A.RELEASE, _A.FINISH)),
+    (_S.WAITING, _H.NETWORK_BACK): (_S.WAITING, (_A.HURRY,)),
+    (_S.WAITING, _H.STOP): (_S.STOPPED, (_A.CANCEL_TIMER,)),
+    (_S.STOPPING, _H.CLOSED): (_S.STOPPED, (_A.CANCEL_TIMER, _A.RELEASE)),
+    (_S.STOPPING, _H.TIMER): (_S.STOPPED, (_A.RELEASE,)),
     (_S.STOPPING, _H.NETWORK_BACK): (_S.STOPPING, ()),
-    (_S.STOPPING, _H.STOP): (_S.STOPPED, (_A.CANCEL_TIMER, _A.RELEASE, _A.FINISH)),
+    (_S.STOPPING, _H.STOP): (_S.STOPPED, (_A.CANCEL_TIMER, _A.RELEASE)),
 }
 
 

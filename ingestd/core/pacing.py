@@ -31,11 +31,11 @@ class Do(enum.Enum):
 
 
 class Step(NamedTuple):
-    """`until_s` (CLOCK_MONOTONIC) belongs to SLEEP; `index` (first sample in the ring) to SEND."""
+    """`until_s` (CLOCK_MONOTONIC) belongs to SLEEP; `sample` (its first, in the ring) to SEND."""
 
     do: Do
     until_s: float = 0.0
-    index: int = 0
+    sample: int = 0
 
 
 def guard_s(period_samples: int, rate_hz: int) -> float:
@@ -51,7 +51,8 @@ class Pacer:
         self.guard_s = GUARD_S
         """Set anew by the capture thread after each opening of the device (`guard_s`)."""
         self.dropped_frames = 0
-        self._next = 0
+        self.next_index = 0
+        """First sample of the next frame from the ring. Any thread may read it."""
         self._live = False
         self._stalled = False
         self._tick_s = 0.0  # when the last frame was due: the grid that silence goes on
@@ -65,17 +66,17 @@ class Pacer:
         """
         newest = written // FRAME_SAMPLES * FRAME_SAMPLES - FRAME_SAMPLES
         if not self._live:
-            if clock is None or lost or newest < max(0, self._next):
+            if clock is None or lost or newest < max(0, self.next_index):
                 return self._silence(now)
             # Back, or for the first time: start with the newest complete frame.
-            self._next = newest
+            self.next_index = newest
             self._live = True
         due = self._due(clock)
         earliest = max(due, self._sent_s[0] + _PAIR_SPACING_S)
         if now < earliest:
             return Step(Do.SLEEP, earliest)
         self._late_s = now - due
-        if newest < self._next:
+        if newest < self.next_index:
             if lost or self._late_s > STALL_S:
                 self._live = False
                 # From now on, not from when it went missing: no burst of silence.
@@ -84,14 +85,14 @@ class Pacer:
             return Step(Do.SLEEP, now + _LATE_POLL_S)
         if self._late_s > STALL_S:
             self._drop_to(newest - FRAME_SAMPLES)
-        return Step(Do.SEND, index=self._next)
+        return Step(Do.SEND, sample=self.next_index)
 
     def sent(self, now: float, do: Do) -> None:
         """What `step` asked for is out."""
         self._stalled = False
         self._sent_s = (self._sent_s[1], now)
         if do is Do.SEND:
-            self._next += FRAME_SAMPLES
+            self.next_index += FRAME_SAMPLES
             self._tick_s = now
         else:
             self._tick_s += FRAME_S
@@ -111,12 +112,12 @@ class Pacer:
     def _due(self, clock: SampleTime | None) -> float:
         if clock is None:
             return self._tick_s + FRAME_S
-        return clock.time_of(self._next + FRAME_SAMPLES) + self.guard_s
+        return clock.time_of(self.next_index + FRAME_SAMPLES) + self.guard_s
 
     def _drop_to(self, index: int) -> None:
-        if index > self._next:
-            self.dropped_frames += (index - self._next) // FRAME_SAMPLES
-            self._next = index
+        if index > self.next_index:
+            self.dropped_frames += (index - self.next_index) // FRAME_SAMPLES
+            self.next_index = index
 
     def _silence(self, now: float) -> Step:
         due = self._tick_s + FRAME_S

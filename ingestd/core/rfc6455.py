@@ -161,7 +161,7 @@ class FrameReader:
             raise RemoteProtocolError("the server broke the order of message fragments (RFC 6455 §5.4)")
         total = size + (self._message_size if opcode == 0 else 0)
         if total > MAX_SKIPPED_BYTES:
-            raise RemoteProtocolError(f"the server announced a message of {total} bytes; closing rather than reading it")
+            raise RemoteProtocolError(f"the server announced a message of {total} bytes; not reading that")
         if total <= self._max and not self._oversize:
             return False
         # From here on only the size of this message is kept.

@@ -50,7 +50,7 @@ class SampleRing:
         return end
 
     def read(self, index: int, samples: int) -> bytes | None:
-        """Samples [index, index + samples), or None where they are not there yet or no longer. Reader thread. Lock-free."""
+        """Samples [index, index + samples), or None where they are not there yet or no longer. Reader thread."""
         if index + samples > self._written:
             return None
         start = (index % self._capacity) * _BYTES_PER_SAMPLE

@@ -19,20 +19,23 @@ _MAX_RATE_ERROR: Final = 2000e-6
 _FINAL_BANDWIDTH_HZ: Final = 0.05
 _MAX_OMEGA: Final = 0.5
 """Keeps the loop stable where one read brings a large part of a second."""
+_JUMP_S: Final = 0.02
+_JUMP_PAIRS: Final = 25
+"""So many reads in a row, all late by more than _JUMP_S, or one as early: samples were lost and nobody said so."""
 _SQRT2: Final = math.sqrt(2.0)
 
 
 class SampleTime(NamedTuple):
-    """Sample `index` was complete at `time_s`; each takes `s_per_sample`. `phase` counts re-locks."""
+    """Sample number `sample` was complete at `time_s`; each takes `s_per_sample`. `phase` counts re-locks."""
 
     phase: int
-    index: int
+    sample: int
     time_s: float
     s_per_sample: float
 
     def time_of(self, index: int) -> float:
         """When sample number `index` is (or was) complete, CLOCK_MONOTONIC seconds."""
-        return self.time_s + (index - self.index) * self.s_per_sample
+        return self.time_s + (index - self.sample) * self.s_per_sample
 
 
 class SampleClock:
@@ -46,6 +49,10 @@ class SampleClock:
         self._age_s = 0.0
         self._index = 0
         self._time_s = 0.0
+        self._least_late_s = math.inf
+        self._late_pairs = 0
+        self.gaps = 0
+        """Losses of samples that only the clock gave away. Any thread."""
         self.now: SampleTime | None = None
         """The latest estimate; None until the first pair, and after a `relock` until the next one."""
 
@@ -57,6 +64,8 @@ class SampleClock:
     def relock(self) -> None:
         """The stream broke (xrun, re-plug): the phase is found anew, the rate is kept."""
         self._pairs = 0
+        self._late_pairs = 0
+        self._least_late_s = math.inf
         self.now = None
 
     def observe(self, time_s: float, index: int) -> None:
@@ -81,9 +90,26 @@ class SampleClock:
         bandwidth_hz = max(_FINAL_BANDWIDTH_HZ, 1.0 / (1.0 + self._age_s))
         omega = min(_MAX_OMEGA, 2.0 * math.pi * dt * bandwidth_hz)
         error = time_s - (self._time_s + dt)
+        if self._jumped(error):
+            self.gaps += 1
+            self.relock()
+            self.observe(time_s, index)
+            return
         error = max(-_MAX_ERROR_S, min(_MAX_ERROR_S, error))
         self._index = index
         self._time_s += dt + _SQRT2 * omega * error
         spp = self._spp + omega * omega * error / samples
         limit = self._nominal * _MAX_RATE_ERROR
         self._spp = max(self._nominal - limit, min(self._nominal + limit, spp))
+
+    def _jumped(self, error_s: float) -> bool:
+        if error_s < -_JUMP_S:
+            return True
+        self._least_late_s = min(self._least_late_s, error_s)
+        self._late_pairs += 1
+        if self._late_pairs < _JUMP_PAIRS:
+            return False
+        jumped = self._least_late_s > _JUMP_S
+        self._late_pairs = 0
+        self._least_late_s = math.inf
+        return jumped

@@ -113,7 +113,7 @@ def _http(tls: ssl.SSLContext) -> requests.Session:
             host, pool = super().build_connection_pool_key_attributes(*args, **kwargs)
             return host, {**pool, "ssl_context": tls, "ca_certs": None, "ca_cert_dir": None}
 
-        def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        def cert_verify(self, conn: Any, *_args: Any) -> None:
             conn.cert_reqs = "CERT_REQUIRED"
 
     # Only connects are repeated: nothing was sent yet.
@@ -144,6 +144,6 @@ def _cause(error: BaseException) -> str:
             seen = inner
             continue
         nested = seen.__cause__ or seen.__context__
-        if nested is None or isinstance(seen, OSError) and seen.errno:
+        if nested is None or (isinstance(seen, OSError) and seen.errno):
             return stream.describe(seen)
         seen = nested

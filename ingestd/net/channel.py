@@ -6,14 +6,19 @@ has to answer (pongs, the close handshake) it posts for the sender to write, so 
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Final
 
 from ingestd.core import rfc6455, wire
+from ingestd.core.ingest_session import IngestSession
 from ingestd.core.liveness import Liveness
 from ingestd.core.rfc6455 import Frame, FrameReader, Opcode, Oversize
-from ingestd.errors import ChannelClosed, RemoteProtocolError, WireError
+from ingestd.errors import ChannelClosed, ChannelError, RemoteProtocolError, WireError
+from ingestd.net.dialer import Cancel, Dialer
 from ingestd.net.stream import Stream
 
 GATE_BYTES: Final = 5000
@@ -24,7 +29,7 @@ _MAX_QUEUED_PONGS: Final = 8
 
 
 class Channel:
-    """Owns its stream. Methods say which thread they belong to; counters have one writer and any reader."""
+    """Owns its stream; made with one user, its maker (`net.ports.Link`). Counters have one writer and any reader."""
 
     def __init__(self, stream: Stream, epoch: int, call_id: str | None) -> None:
         self._stream = stream
@@ -43,7 +48,10 @@ class Channel:
         self._messages: deque[bytes] = deque()
         self._goodbye: list[bytes] | None = None
         self._pending: memoryview | None = None
+        self._ended_by: ChannelClosed | None = None
         self._over = False
+        self._users = 1
+        self._users_lock = threading.Lock()
 
     # --- any thread ---------------------------------------------------------------------------------------------
 
@@ -71,15 +79,28 @@ class Channel:
         self._over = True
         self._stream.shutdown()
 
-    def close(self) -> None:
-        """Gives the socket back, once neither sender nor receiver uses the channel. Any thread."""
-        self.shutdown()
-        self._stream.close()
+    def join(self) -> bool:
+        """One more user; False where the channel is closed already. Any thread."""
+        with self._users_lock:
+            if self._users:
+                self._users += 1
+            return self._users > 0
+
+    def leave(self) -> None:
+        """One user less; the last one says what is left of the goodbye and closes the socket. Any thread."""
+        with self._users_lock:
+            self._users -= 1
+            last = self._users == 0
+        if last:
+            with contextlib.suppress(ChannelClosed):
+                self._say_goodbye()
+            self.shutdown()
+            self._stream.close()
 
     # --- sender thread ------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """The first frame, which claims the session; right after opening, before anything else. Raises ChannelClosed."""
+        """The first frame, which claims the session; right after opening. Raises ChannelClosed."""
         self._write(rfc6455.encode_frame(Opcode.TEXT, wire.START))
 
     def send_media(self, pcm: bytes) -> bool:
@@ -100,8 +121,7 @@ class Channel:
         if not self._flush():
             return
         if self._goodbye is not None:
-            while self._goodbye and self._flush():
-                self._write(self._goodbye.pop(0))
+            self._say_goodbye()
             return
         while self._urgent and self._flush():
             self._write(self._urgent.popleft())
@@ -111,6 +131,10 @@ class Channel:
         if self._messages and self._flush():
             self._write(rfc6455.encode_frame(Opcode.TEXT, self._messages.popleft()))
             self.messages_sent += 1
+
+    def _say_goodbye(self) -> None:
+        while self._goodbye and self._flush():
+            self._write(self._goodbye.pop(0))
 
     def _gate_bytes(self) -> float:
         # A long way holds more frames without any of them being late.
@@ -136,13 +160,15 @@ class Channel:
 
     def has_buffered(self) -> bool:
         """True where `receive` has something although `poll` would wait."""
-        return self._stream.has_buffered()
+        return self._ended_by is not None or self._stream.has_buffered()
 
     def receive(self) -> list[wire.Event]:
         """What has come in, in order; empty where there is nothing. Never waits.
 
         Raises ChannelClosed or RemoteProtocolError when the connection is over.
         """
+        if self._ended_by is not None:
+            raise self._ended_by
         data = self._stream.read()
         if data is None:
             return []
@@ -160,7 +186,7 @@ class Channel:
             elif message.opcode is Opcode.TEXT:
                 self._take_text(message.payload, events)
             else:
-                self._take_other(message, now, events)
+                self._take_other(message, now)
         return events
 
     def _take_text(self, text: bytes, events: list[wire.Event]) -> None:
@@ -178,7 +204,7 @@ class Channel:
             self.wire_faults["unknown"] += 1
         events.append(event)
 
-    def _take_other(self, frame: Frame, now: float, events: list[wire.Event]) -> None:
+    def _take_other(self, frame: Frame, now: float) -> None:
         match frame.opcode:
             case Opcode.PING:
                 # Bounded: a flood of pings keeps the newest, which is all RFC 6455 §5.5.3 asks for.
@@ -188,12 +214,34 @@ class Channel:
             case Opcode.CLOSE:
                 code, reason = rfc6455.decode_close(frame.payload)
                 # Answered in kind (RFC 6455 §5.5.1) if the sender still gets to it.
-                self._goodbye = [rfc6455.encode_close(code if code != 1005 else 1000)]
+                self._goodbye = [rfc6455.encode_close(code if 1000 <= code < 5000 and code != 1005 else 1000)]
                 said = f" “{_printable(reason)}”" if reason else ""
-                raise ChannelClosed(f"the server closed the connection with code {code}{said}", code, reason)
+                # Raised by `receive` after the events that came before it.
+                self._ended_by = ChannelClosed(f"the server closed the connection with code {code}{said}", code, reason)
             case _:
                 self.wire_faults["binary"] += 1
 
 
 def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+class ChannelOpener:
+    """Opens a channel for a session (`net.ports.LinkOpener`)."""
+
+    def __init__(self, dialer: Dialer, topics: Sequence[str]) -> None:
+        self._dialer = dialer
+        self._topics = tuple(topics)
+
+    def open(self, session: IngestSession, epoch: int, cancel: Cancel, deadline_s: float) -> Channel:
+        """Connects, claims the session by `start` at once, then subscribes. Raises ChannelError."""
+        stream = self._dialer.open(session.ws_url, cancel, deadline_s)
+        channel = Channel(stream, epoch, session.call_id)
+        try:
+            channel.start()
+            for topic in self._topics:
+                channel.post(wire.encode_subscribe(topic))
+        except ChannelError:
+            channel.leave()
+            raise
+        return channel

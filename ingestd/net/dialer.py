@@ -88,7 +88,8 @@ class Dialer:
         try:
             addresses = socket.getaddrinfo(*target, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise ChannelError(f"can't resolve {target[0]}: {stream.describe(error)}; check the network and DNS") from None
+            reason = stream.describe(error)
+            raise ChannelError(f"can't resolve {target[0]}: {reason}; check the network and DNS") from None
         last: BaseException = TimeoutError("timed out")
         for _ in range(CONNECT_ROUNDS):
             for family, kind, proto, _name, address in addresses:

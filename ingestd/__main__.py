@@ -1,0 +1,67 @@
+"""The command `ingestd`: reads the configuration, then runs until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ingestd import __version__
+from ingestd.config import load_config
+from ingestd.errors import BackendError, ConfigError
+from ingestd.system import journal
+
+DEFAULT_CONFIG: Final = Path("/etc/ingestd/ingestd.yaml")
+EXIT_CONFIG: Final = 78  # EX_CONFIG, sysexits.h
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit 0 after a clean stop, 78 where the configuration can't be used, 70 after a bug of ours."""
+    arguments = _parser().parse_args(argv)
+    try:
+        config = load_config(arguments.config)
+    except ConfigError as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)  # noqa: T201 - before there is a log
+        count = len(error.faults)
+        print(f"ingestd: {count} fault{'s' * (count != 1)} in the configuration", file=sys.stderr)  # noqa: T201
+        return EXIT_CONFIG
+    if arguments.check:
+        print(f"{arguments.config}: good")  # noqa: T201
+        return 0
+    journal.set_up(config.log.level)
+    # Imported after the configuration was read, so that --check needs neither ALSA nor systemd.
+    from ingestd.audio.alsa import AlsaSink, AlsaSource
+    from ingestd.daemon import Daemon
+
+    try:
+        daemon = Daemon(
+            config,
+            AlsaSource(config.audio.capture.device),
+            AlsaSink(config.audio.playback.device),
+        )
+    except BackendError as error:
+        print(f"{arguments.config}: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_CONFIG
+    except OSError as error:
+        print(f"ingestd: can't listen on {config.control.socket}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return EXIT_CONFIG
+    return daemon.run()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ingestd",
+        description="Keeps this device in a VideoSDK room: microphone and speaker over one connection.",
+        epilog="Exit status: 0 after a clean stop, 78 for a bad configuration, 70 for a bug.",
+    )
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--check", action="store_true", help="check the configuration and its conf.d, then exit")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

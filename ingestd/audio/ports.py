@@ -1,0 +1,59 @@
+"""What the threads know of sound devices. Adapters: `audio.alsa`, and scripted ones in the tests.
+
+All audio here is 16-bit little-endian mono PCM at 8 kHz; counts are samples unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiated:
+    """What a device agreed to, read back from it after opening."""
+
+    device: str
+    period_samples: int
+    buffer_samples: int
+
+
+class Block(NamedTuple):
+    """What one read brought, complete at `time_s` (CLOCK_MONOTONIC); `overrun`: samples before it are lost."""
+
+    pcm: bytes
+    time_s: float
+    overrun: bool
+
+
+class Source(Protocol):
+    """A microphone. All calls from the capture thread."""
+
+    def open(self) -> Negotiated:
+        """Opens the device and starts it. Raises DeviceError where it is absent, busy or unfit."""
+
+    def read(self, timeout_s: float) -> Block | None:
+        """Waits for the next samples; None where none came in time. Raises DeviceError when the device is lost."""
+
+    def close(self) -> None:
+        """Lets go of the device, in any state, without waiting for it."""
+
+
+class Sink(Protocol):
+    """A speaker. All calls from the receiver thread; none of them blocks."""
+
+    def open(self) -> Negotiated:
+        """Opens the device. Raises DeviceError where it is absent, busy or unfit."""
+
+    def queued(self) -> int:
+        """Samples written and not yet played; 0 after an underrun. Raises DeviceError when the device is lost."""
+
+    def write(self, pcm: bytes) -> int:
+        """Queues samples and returns how many the device took. Raises DeviceError when the device is lost."""
+
+    @property
+    def underruns(self) -> int:
+        """How often the device ran dry since it was made."""
+
+    def close(self) -> None:
+        """Lets go of the device, in any state, without waiting for it."""

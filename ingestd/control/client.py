@@ -1,0 +1,73 @@
+"""A client of the control socket, for ingestctl and for tests."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ingestd.control import protocol
+from ingestd.control.protocol import RpcError
+
+
+class ControlClient:
+    """One connection. Raises OSError where nobody listens, ConnectionError where the daemon hangs up."""
+
+    def __init__(self, path: Path, timeout_s: float = 5.0) -> None:
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sock.settimeout(timeout_s)
+        try:
+            self._sock.connect(str(path))
+        except OSError:
+            self._sock.close()
+            raise
+        self._lines = self._sock.makefile("rb")
+        self._last_id = 0
+        self._notifications: deque[dict[str, Any]] = deque()
+
+    def call(self, method: str, **params: Any) -> Any:
+        """The method's result. Raises RpcError with what the daemon answered instead."""
+        self._last_id += 1
+        self._sock.sendall(protocol.encode_request(method, params, self._last_id))
+        while True:
+            answer = self._next()
+            if "method" in answer:
+                self._notifications.append(answer)
+                continue
+            if "error" in answer:
+                raise RpcError(int(answer["error"]["code"]), str(answer["error"]["message"]))
+            return answer["result"]
+
+    def notification(self, timeout_s: float | None) -> dict[str, Any]:
+        """The next notification: `method` and `params`. Raises TimeoutError; None waits for ever."""
+        if self._notifications:
+            return self._notifications.popleft()
+        self._sock.settimeout(timeout_s)
+        while "method" not in (answer := self._next()):
+            pass
+        return answer
+
+    def close(self) -> None:
+        """Hangs up."""
+        self._lines.close()
+        self._sock.close()
+
+    def _next(self) -> dict[str, Any]:
+        line = self._lines.readline()
+        if not line:
+            raise ConnectionError("the daemon closed the control connection")
+        answer = json.loads(line)
+        if not isinstance(answer, dict):
+            raise ConnectionError("the daemon sent something that is not JSON-RPC")
+        return answer
+
+    def __enter__(self) -> ControlClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,102 @@
+"""ingestctl: asks a running ingestd, over its control socket."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ingestd import __version__
+from ingestd.control.client import ControlClient
+from ingestd.control.protocol import RpcError
+
+DEFAULT_SOCKET: Final = Path("/run/ingestd/control.sock")
+EXIT_REFUSED: Final = 1
+EXIT_UNREACHABLE: Final = 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command. Exit 0; 1 where the daemon refused; 3 where it can't be reached."""
+    arguments = _parser().parse_args(argv)
+    try:
+        with ControlClient(arguments.socket) as client:
+            return _run(client, arguments)
+    except RpcError as error:
+        print(f"ingestctl: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its terminal
+        return EXIT_REFUSED
+    except OSError as error:
+        reason = error.strerror or str(error)
+        print(  # noqa: T201
+            f"ingestctl: no answer on {arguments.socket}: {reason}; is ingestd running (systemctl status ingestd), "
+            "and are you root or in the group ingestd?",
+            file=sys.stderr,
+        )
+        return EXIT_UNREACHABLE
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ingestctl", description="Asks the ingestd that runs on this device.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--socket", type=Path, default=DEFAULT_SOCKET, help="default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("status", help="show state, audio and faults")
+    publish = commands.add_parser("publish", help="publish a message to a topic of the room")
+    publish.add_argument("topic")
+    publish.add_argument("data", help="text; with --json, a JSON value")
+    subscribe = commands.add_parser("subscribe", help="print the messages of a topic, one a line, until interrupted")
+    subscribe.add_argument("topic")
+    return parser
+
+
+def _run(client: ControlClient, arguments: argparse.Namespace) -> int:
+    match arguments.command:
+        case "status":
+            status = client.call("status")
+            _say(json.dumps(status, indent=2, ensure_ascii=False) if arguments.json else _readable(status))
+        case "publish":
+            data: Any = arguments.data
+            if arguments.json:
+                try:
+                    data = json.loads(data)
+                except ValueError as error:
+                    raise RpcError(EXIT_REFUSED, f"DATA is not JSON: {error}") from None
+            client.call("publish", topic=arguments.topic, data=data)
+        case "subscribe":
+            client.call("subscribe", topic=arguments.topic)
+            while True:
+                news = client.notification(None)
+                if news["method"] == "message":
+                    _say(_message(news["params"], arguments.json))
+    return 0
+
+
+def _message(message: dict[str, Any], as_json: bool) -> str:
+    if as_json:
+        return json.dumps(message, ensure_ascii=False)
+    sender = message["sender_name"] or message["sender_id"] or "somebody"
+    return f"[{message['topic']}] {sender}: {message['text']}"
+
+
+def _readable(value: dict[str, Any], indent: str = "") -> str:
+    lines = []
+    for key, item in value.items():
+        if isinstance(item, dict):
+            lines.append(f"{indent}{key}:")
+            lines.append(_readable(item, indent + "  "))
+        else:
+            lines.append(f"{indent}{key}: {'-' if item is None else item}")
+    return "\n".join(lines)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

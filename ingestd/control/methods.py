@@ -1,0 +1,59 @@
+"""What the control socket can do, method by method. Control thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ingestd.control.protocol import INVALID_PARAMS, UNAVAILABLE, RpcError
+from ingestd.control.server import Method
+from ingestd.core import wire
+from ingestd.net.ports import Link
+
+
+def methods(
+    status: Callable[[], dict[str, Any]], link: Callable[[], Link | None], max_payload_bytes: int
+) -> dict[str, Method]:
+    """The methods by name. Each takes the params and raises RpcError."""
+
+    def post(text: bytes) -> bool:
+        current = link()
+        if current is None:
+            raise RpcError(UNAVAILABLE, "the device is not in the room")
+        if not current.post(text):
+            raise RpcError(UNAVAILABLE, "too many messages are waiting to be sent")
+        return True
+
+    def publish(params: Mapping[str, Any]) -> bool:
+        topic = _topic(params)
+        if "data" not in params:
+            raise RpcError(INVALID_PARAMS, "data is missing")
+        try:
+            size = wire.payload_size_bytes(params["data"])
+            text = wire.encode_message(topic, params["data"])
+        except (ValueError, RecursionError):
+            raise RpcError(INVALID_PARAMS, "data can't be written as JSON in UTF-8") from None
+        if size > max_payload_bytes:
+            raise RpcError(INVALID_PARAMS, f"data is {size} bytes; {max_payload_bytes} is the most")
+        return post(text)
+
+    def subscribe(params: Mapping[str, Any]) -> bool:
+        return post(wire.encode_subscribe(_topic(params)))
+
+    def unsubscribe(params: Mapping[str, Any]) -> bool:
+        _topic(params)
+        return True  # this client hears no more of it; the room's topic stays, for the others
+
+    return {
+        "status": lambda _params: status(),
+        "publish": publish,
+        "subscribe": subscribe,
+        "unsubscribe": unsubscribe,
+    }
+
+
+def _topic(params: Mapping[str, Any]) -> str:
+    topic = params.get("topic")
+    if not isinstance(topic, str) or not 1 <= len(topic) <= wire.MAX_TOPIC_CHARS:
+        raise RpcError(INVALID_PARAMS, f"topic is to be a text of 1 to {wire.MAX_TOPIC_CHARS} characters")
+    return topic

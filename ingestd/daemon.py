@@ -1,0 +1,134 @@
+"""The composition root: makes every part, starts them in order, and stops them in reverse."""
+
+from __future__ import annotations
+
+import faulthandler
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from ingestd import status
+from ingestd.audio.ports import Sink, Source
+from ingestd.config import Config
+from ingestd.config.secret import exposure
+from ingestd.control.methods import methods
+from ingestd.control.server import ControlThread
+from ingestd.core.backoff import Backoff
+from ingestd.core.ingest_session import request_body
+from ingestd.core.playout import Playout
+from ingestd.net.backend import Backend, tls_context
+from ingestd.net.channel import ChannelOpener
+from ingestd.net.dialer import Cancel, Dialer
+from ingestd.net.network_watch import NetworkWatch
+from ingestd.reporter import Reporter
+from ingestd.system.journal import LOG
+from ingestd.system.notify import Notifier
+from ingestd.threads.attempt import Attempt
+from ingestd.threads.capture import CaptureThread, Microphone
+from ingestd.threads.mailbox import Mailbox, Signalled
+from ingestd.threads.receiver import ReceiverThread
+from ingestd.threads.sender import SenderThread
+from ingestd.threads.supervisor import Supervisor
+from ingestd.threads.worker import Worker
+
+_JOIN_S: Final = 1.5
+_SWITCH_INTERVAL_S: Final = 0.0005
+"""How long a busy thread may keep the others waiting; Python's own 5 ms is a quarter of a frame."""
+
+EXIT_OK: Final = 0
+EXIT_BUG: Final = 70  # EX_SOFTWARE, sysexits.h
+
+
+class Daemon:
+    """One device in one room. `run` returns the exit code."""
+
+    def __init__(self, config: Config, source: Source, sink: Sink) -> None:
+        """Raises BackendError where TLS files can't be loaded, OSError where the control socket can't be had."""
+        self._mailbox = Mailbox()
+        self._microphone = Microphone()
+        self._network = NetworkWatch()
+        self._sender = SenderThread(self._microphone, self._mailbox)
+        self._receiver = ReceiverThread(sink, Playout(config.audio.playback.max_delay_ms), self._mailbox)
+        self._capture = CaptureThread(source, self._microphone, self._mailbox)
+        self._control = ControlThread(
+            config.control.socket,
+            methods(self.status, lambda: self._supervisor.link, config.messaging.max_bytes),
+            self._mailbox,
+        )
+        self._reporter = Reporter(Notifier(), self._control.publish)
+        self._supervisor = Supervisor(
+            mailbox=self._mailbox,
+            slots=(self._sender.link, self._receiver.link),
+            held_since_s=lambda: self._sender.held_since_s,
+            new_attempt=_attempts(config, self._mailbox),
+            network=self._network,
+            backoff=Backoff(random.random),
+            random=random.random,
+            reporter=self._reporter,
+        )
+        self._workers: tuple[Worker, ...] = (self._capture, self._receiver, self._sender, self._control)
+        warning = exposure(config.backend.token_file)
+        if warning:
+            LOG.warning("%s", warning)
+
+    def status(self) -> dict[str, Any]:
+        """See `ingestd.status`. Any thread."""
+        return status.snapshot(
+            self._supervisor, self._reporter, self._microphone, self._sender, self._receiver, self._mailbox
+        )
+
+    def run(self) -> int:
+        """Until SIGTERM or SIGINT; main thread."""
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
+        try:
+            for worker in self._workers:
+                worker.start()
+            clean = self._supervisor.run()
+        finally:
+            alive = self._stop_workers()
+        self._network.close()
+        if alive:
+            LOG.critical("threads that did not end: %s; their stacks follow", ", ".join(alive))
+            faulthandler.dump_traceback(all_threads=True)
+            return EXIT_BUG
+        return EXIT_OK if clean else EXIT_BUG
+
+    def _stop_workers(self) -> list[str]:
+        for worker in reversed(self._workers):
+            worker.stop()
+        deadline = time.monotonic() + _JOIN_S
+        return [
+            worker.name for worker in reversed(self._workers) if not worker.join(max(0.0, deadline - time.monotonic()))
+        ]
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._mailbox.post(Signalled(number))
+
+
+def _attempts(config: Config, mailbox: Mailbox) -> Callable[[int], Attempt]:
+    backend, session = config.backend, config.session
+    cert = backend.client_cert
+    tls = tls_context(backend.ca_file, (cert.cert_file, cert.key_file) if cert else None)
+    proxy_url = backend.proxy.reveal() if backend.proxy else None
+    sessions = Backend(backend.url, Path(backend.token_file), backend.auth_scheme, tls, proxy_url)
+    opener = ChannelOpener(Dialer(tls, proxy_url), config.messaging.subscribe)
+    who, agent = session.participant, session.agent
+    body = request_body(
+        room_id=session.room_id,
+        participant={"id": who.id, "name": who.name, "metadata": who.metadata or None},
+        agent={**agent.others, "id": agent.id, "metadata": agent.metadata or None} if agent else None,
+        region=session.region,
+    )
+
+    def new_attempt(epoch: int) -> Attempt:
+        return Attempt(mailbox, epoch, sessions, opener, body, Cancel)
+
+    return new_attempt

@@ -1,0 +1,76 @@
+"""What the threads know of the network. Adapters: `net.backend`, `net.dialer`, `net.channel`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Protocol
+
+from ingestd.core.ingest_session import IngestSession
+from ingestd.core.liveness import Liveness
+from ingestd.core.wire import Event
+
+
+class Link(Protocol):
+    """One open connection to the room. Whoever uses it calls `join` first and `leave` after; the last one closes."""
+
+    epoch: int
+    call_id: str | None
+    liveness: Liveness
+    joined: bool
+    media_sent: int
+    media_received: int
+    messages_sent: int
+    wire_faults: Counter[str]
+
+    def fileno(self) -> int:
+        """For `poll`. Any thread."""
+
+    def join(self) -> bool:
+        """One more user; False where the link is closed already. Any thread."""
+
+    def leave(self) -> None:
+        """One user less. Any thread."""
+
+    def post(self, text: bytes) -> bool:
+        """Queues a message frame; False where the queue is full. Any thread."""
+
+    def hang_up(self) -> None:
+        """`stop` and a close frame go out instead of anything else. Any thread."""
+
+    def shutdown(self) -> None:
+        """Ends the connection at once; its users find out by ChannelClosed. Any thread, never blocks."""
+
+    def send_media(self, pcm: bytes) -> bool:
+        """Sends a frame of audio; False where it has to wait. Raises ChannelClosed. Sender thread."""
+
+    def send_others(self, now: float) -> None:
+        """Sends what is due beside media. Raises ChannelClosed. Sender thread."""
+
+    def has_buffered(self) -> bool:
+        """True where `receive` has something although `poll` would wait. Receiver thread."""
+
+    def receive(self) -> list[Event]:
+        """What has come in; never waits. Raises ChannelError when the connection is over. Receiver thread."""
+
+
+class SessionMaker(Protocol):
+    """Creates ingest sessions."""
+
+    def create(self, body: dict[str, Any]) -> IngestSession:
+        """Blocks, seconds at most. Raises BackendError."""
+
+
+class Cancellable(Protocol):
+    """Ends what another thread is waiting for."""
+
+    requested: bool
+
+    def cancel(self) -> None:
+        """At once. Any thread."""
+
+
+class LinkOpener(Protocol):
+    """Turns a session into an open link that has said `start`."""
+
+    def open(self, session: IngestSession, epoch: int, cancel: Any, deadline_s: float) -> Link:
+        """Blocks until `deadline_s` at most. Raises ChannelError."""

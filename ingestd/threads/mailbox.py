@@ -1,0 +1,118 @@
+"""Where every thread leaves word for the supervisor."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from ingestd.core.ingest_session import IngestSession
+from ingestd.core.wire import Event
+from ingestd.net.ports import Link
+
+MAX_WAITING_EVENTS: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCreated:
+    """The attempt of `epoch` has a session and goes on to connect."""
+
+    epoch: int
+    session: IngestSession
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The attempt of `epoch` has an open link on which `start` is sent."""
+
+    epoch: int
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """The attempt of `epoch` has ended."""
+
+    epoch: int
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEnded:
+    """The link of `epoch` is over; seen by the sender or the receiver, or both."""
+
+    epoch: int
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class RoomEvent:
+    """Something other than audio came in on the link of `epoch`."""
+
+    epoch: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChanged:
+    """A sound device was opened (`error` None) or lost. `device` is "capture" or "playback"."""
+
+    device: str
+    name: str
+    error: Exception | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied:
+    """A thread ended by an exception that nobody expected."""
+
+    name: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """A signal came in."""
+
+    number: int
+
+
+Mail = SessionCreated | Connected | AttemptFailed | LinkEnded | RoomEvent | DeviceChanged | WorkerDied | Signalled
+
+
+class Mailbox:
+    """Any thread and any signal handler posts; the supervisor polls `fileno` and takes."""
+
+    def __init__(self) -> None:
+        self._mail: deque[Mail] = deque()
+        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.discarded_events = 0
+        """Room events that came faster than the supervisor could take them."""
+
+    def fileno(self) -> int:
+        """Readable while there is mail."""
+        return self._fd
+
+    def post(self, mail: Mail) -> None:
+        """Leaves word. Never blocks."""
+        if isinstance(mail, RoomEvent) and len(self._mail) >= MAX_WAITING_EVENTS:
+            self.discarded_events += 1
+            return
+        self._mail.append(mail)
+        os.eventfd_write(self._fd, 1)
+
+    def take_all(self) -> list[Mail]:
+        """All mail there is, oldest first. Supervisor."""
+        try:
+            os.eventfd_read(self._fd)
+        except BlockingIOError:
+            return []
+        taken = []
+        while self._mail:
+            taken.append(self._mail.popleft())
+        return taken
+
+    def close(self) -> None:
+        """Gives the descriptor back, once nobody posts any more."""
+        os.close(self._fd)

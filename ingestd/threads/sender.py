@@ -1,0 +1,87 @@
+"""The sender thread: ring → room, one 20 ms frame at a time on the sound card's own grid."""
+
+from __future__ import annotations
+
+import time
+
+from ingestd.core.histogram import Histogram
+from ingestd.core.pacing import Do, Pacer, Step
+from ingestd.core.wire import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE_HZ, SILENCE
+from ingestd.errors import ChannelError
+from ingestd.net.ports import Link
+from ingestd.threads.capture import Microphone
+from ingestd.threads.link_slot import LinkSlot
+from ingestd.threads.mailbox import LinkEnded, Mailbox
+from ingestd.threads.worker import Worker
+
+
+class SenderThread(Worker):
+    """Paces always, connected or not, so that the first frame of a new link is the newest there is."""
+
+    name = "sender"
+
+    def __init__(self, microphone: Microphone, mailbox: Mailbox) -> None:
+        super().__init__(mailbox)
+        self._mic = microphone
+        self._pacer = Pacer()
+        self.link = LinkSlot()
+        self.frames = 0
+        self.silence_frames = 0
+        self.dropped_frames = 0
+        """Captured while connected, but too old by the time they could have gone out."""
+        self.latency = Histogram()
+        """From a frame's last sample, by the sample clock, to its bytes having gone to the socket."""
+        self.held_since_s: float | None = None
+        """Since when the link has taken no media (CLOCK_MONOTONIC), None while it does."""
+
+    @property
+    def backlog_ms(self) -> float:
+        """Captured and not yet sent. Any thread."""
+        return max(0, self._mic.ring.written - self._pacer.next_index) * 1000.0 / SAMPLE_RATE_HZ
+
+    def run_until_stopped(self) -> None:
+        """See `Worker`."""
+        mic, pacer = self._mic, self._pacer
+        while not self._stopping.is_set():
+            now = time.monotonic()
+            pacer.guard_s = mic.guard_s
+            step = pacer.step(now, mic.clock.now, mic.ring.written, mic.lost)
+            if step.do is Do.SLEEP:
+                time.sleep(min(step.until_s - now, FRAME_S))
+                continue
+            link = self.link.current()
+            if link is None:
+                self.held_since_s = None
+                pacer.sent(now, step.do)
+                continue
+            dropped = pacer.dropped_frames
+            try:
+                self._send(link, step, now)
+            except ChannelError as error:
+                self._mailbox.post(LinkEnded(link.epoch, error))
+                self.link.drop()
+            self.dropped_frames += pacer.dropped_frames - dropped
+        self.link.drop()
+
+    def _send(self, link: Link, step: Step, now: float) -> None:
+        mic, pacer = self._mic, self._pacer
+        pcm = mic.ring.read(step.sample, FRAME_SAMPLES) if step.do is Do.SEND else SILENCE
+        if pcm is None:
+            # Overwritten under our feet: this thread was away for longer than the ring holds.
+            pcm = SILENCE
+        if link.send_media(pcm):
+            sent_s = time.monotonic()
+            self.held_since_s = None
+            self.frames += 1
+            if step.do is Do.SILENCE:
+                self.silence_frames += 1
+            elif (clock := mic.clock.now) is not None:
+                self.latency.add_ms((sent_s - clock.time_of(step.sample + FRAME_SAMPLES)) * 1000.0)
+            pacer.sent(now, step.do)
+            link.send_others(sent_s)
+            return
+        if self.held_since_s is None:
+            self.held_since_s = now
+        link.send_others(now)
+        again_s = pacer.held(now, step.do, mic.ring.written)
+        time.sleep(max(0.0, again_s - time.monotonic()))
