@@ -139,9 +139,7 @@ class Mixer:
 class Capture:
     """The microphone."""
 
-    device: str = setting(
-        "default", "ALSA device; name the card (plughw:CARD=Name), numbers change.", Text()
-    )
+    device: str = setting("default", "ALSA device; name the card (plughw:CARD=Name), numbers change.", Text())
     channel: Literal["mix", "left", "right"] | int = setting(
         "mix",
         "What is sent: mix, the mean of all channels; or one, left (1), right (2) or its number from 1.",
@@ -155,9 +153,7 @@ class Capture:
 class Playback:
     """The loudspeaker."""
 
-    device: str = setting(
-        "default", "ALSA device; name the card (plughw:CARD=Name), numbers change.", Text()
-    )
+    device: str = setting("default", "ALSA device; name the card (plughw:CARD=Name), numbers change.", Text())
     gain_db: float = setting(0.0, "Gain in software, dB.", Number(low=-60, high=30, unit="dB"))
     mixer: Mixer | None = setting(None, "Hardware control to set.", OrNull(Group(Mixer)))
     max_delay_ms: int = setting(
