@@ -64,7 +64,8 @@ class Command(ListOf[str]):
         words = super().read(node, at)
         if isinstance(node, Sequence) and isinstance(node.items[0], Leaf):
             program = node.items[0]
-            if isinstance(program.value, str) and (not program.value.startswith("/") or program.value == "/"):
+            path = program.value
+            if isinstance(path, str) and not (path.startswith("/") and len(path) > 1 and path.isprintable()):
                 at.below(0).fault(program.place, f"is {program}; give the program's absolute path, from / on")
         return words
 

@@ -1,0 +1,45 @@
+"""The configuration stands on the standard library, yaml and the error tree alone, and is cheap to import."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "ingestd/config"
+MODULES = sorted(PACKAGE.glob("*.py"))
+ALLOWED = ("ingestd.config", "ingestd.errors", "yaml")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_imports(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            names = [node.module or ""]
+        for name in names:
+            assert name.split(".")[0] in sys.stdlib_module_names or name.startswith(ALLOWED), name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_files_are_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 300
+
+
+def test_only_the_reader_knows_yaml() -> None:
+    users = [path.name for path in MODULES if "import yaml" in path.read_text()]
+    assert users == ["reader.py"]
+
+
+def test_what_a_good_file_does_not_need_is_not_imported() -> None:
+    code = "import sys, ingestd.config; print([m for m in ('difflib', 'requests') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PACKAGE.parents[1], capture_output=True, text=True
+    )
+    assert done.stdout == "[]\n", done.stderr
