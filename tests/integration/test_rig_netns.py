@@ -1,0 +1,112 @@
+"""A pulled cable loses packets, and nothing of a namespace stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rig import netns
+from tests.rig.netns import Namespace
+from tests.rig.process import end, wait_until
+
+pytestmark = pytest.mark.root
+
+ECHO_LINES = """
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as link:
+    while data := link.recv(100):
+        link.sendall(data)
+"""
+
+ENTER_AND_DIE = """
+import os
+from tests.rig.netns import Namespace
+namespace = Namespace().__enter__()
+print(namespace.name, flush=True)
+os._exit(9)
+"""
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def device() -> Iterator[Namespace]:
+    if reason := netns.why_not():
+        pytest.skip(reason)
+    with Namespace() as namespace:
+        yield namespace
+
+
+@pytest.fixture
+def call(device: Namespace) -> Iterator[socket.socket]:
+    """A connection from inside, whose far end sends all back."""
+    with socket.create_server((device.far_address, 0)) as service:
+        service.settimeout(10)
+        where = [device.far_address, str(service.getsockname()[1])]
+        process = device.spawn([sys.executable, "-c", ECHO_LINES, *where])
+        try:
+            link, peer = service.accept()
+            assert peer[0] == device.address
+            link.settimeout(10)
+            with link:
+                yield link
+        finally:
+            end(process)
+
+
+@pytest.mark.parametrize("side", ["far", "device"])
+def test_a_pulled_cable_loses_packets_and_a_mended_one_brings_them(
+    device: Namespace, call: socket.socket, side: netns.End
+) -> None:
+    call.sendall(b"before")
+    assert call.recv(100) == b"before"
+    device.link_down(side)
+    call.sendall(b"while")
+    call.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        call.recv(100)
+    device.link_up(side)
+    call.settimeout(10)
+    assert call.recv(100) == b"while"
+
+
+def test_two_have_addresses_of_their_own(device: Namespace) -> None:
+    with Namespace() as other:
+        assert {other.address, other.far_address}.isdisjoint({device.address, device.far_address})
+        assert other.address in other.run(["ip", "address"]).stdout
+
+
+def test_leaving_ends_what_runs_in_it() -> None:
+    if reason := netns.why_not():
+        pytest.skip(reason)
+    with Namespace() as namespace:
+        process = namespace.spawn(["sleep", "1000"])
+        wait_until(lambda: namespace.name in here(), 5, "the namespace")
+        wait_until(lambda: str(process.pid) in pids(namespace), 5, "the process inside")
+    assert process.wait(5) == -signal.SIGKILL
+    assert namespace.name not in here()
+    assert namespace.far_end not in os.listdir("/sys/class/net")
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(device: Namespace) -> None:
+    killed = subprocess.run([sys.executable, "-c", ENTER_AND_DIE], cwd=ROOT, capture_output=True, text=True)
+    left = killed.stdout.strip()
+    assert left, killed.stderr
+    assert left in here()
+    netns.remove_stale()
+    assert left not in here()
+    assert device.name in here()
+
+
+def pids(namespace: Namespace) -> list[str]:
+    return subprocess.run(["ip", "netns", "pids", namespace.name], capture_output=True, text=True).stdout.split()
+
+
+def here() -> str:
+    return subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
