@@ -16,7 +16,7 @@ from tests.standin import faults, topics
 from tests.standin.calls import Call
 from tests.standin.jitter import FRAME_BYTES
 from tests.standin.people import LocalParticipant
-from tests.standin.records import CallInfo, FrameLog
+from tests.standin.records import CallInfo, FrameLog, as_json
 from tests.standin.room import Room
 from tests.standin.sessions import WORLD
 from tests.standin.world import World
@@ -35,6 +35,7 @@ def admin_app(world: World) -> web.Application:
             web.get("/state", _state),
             web.get("/settings", _get_settings),
             web.patch("/settings", _patch_settings),
+            web.delete("/settings", _reset_settings),
             web.post("/tokens", _mint),
             web.get("/requests", _requests),
             web.get("/calls", _calls),
@@ -112,6 +113,12 @@ async def _patch_settings(request: web.Request) -> web.Response:
     return web.json_response(asdict(world.settings))
 
 
+async def _reset_settings(request: web.Request) -> web.Response:
+    world = request.app[WORLD]
+    world.settings = world.first_settings
+    return web.json_response(asdict(world.settings))
+
+
 async def _mint(request: web.Request) -> web.Response:
     return web.json_response({"token": request.app[WORLD].mint_token(**await request.json())})
 
@@ -120,7 +127,7 @@ async def _mint(request: web.Request) -> web.Response:
 
 
 async def _requests(request: web.Request) -> web.Response:
-    return web.json_response([asdict(r) for r in request.app[WORLD].requests[_start(request) :]])
+    return web.json_response([as_json(r) for r in request.app[WORLD].requests[_start(request) :]])
 
 
 def _info(world: World, call: Call) -> CallInfo:
@@ -144,11 +151,11 @@ def _find(request: web.Request) -> Call:
 
 async def _calls(request: web.Request) -> web.Response:
     world = request.app[WORLD]
-    return web.json_response([asdict(_info(world, call)) for call in world.calls.calls[_start(request) :]])
+    return web.json_response([as_json(_info(world, call)) for call in world.calls.calls[_start(request) :]])
 
 
 async def _call(request: web.Request) -> web.Response:
-    return web.json_response(asdict(_info(request.app[WORLD], _find(request))))
+    return web.json_response(as_json(_info(request.app[WORLD], _find(request))))
 
 
 async def _packed(log: FrameLog, start: int) -> web.Response:
@@ -165,11 +172,11 @@ async def _sent(request: web.Request) -> web.Response:
 
 
 async def _connections(request: web.Request) -> web.Response:
-    return web.json_response([asdict(info) for info in request.app[WORLD].connections[_start(request) :]])
+    return web.json_response([as_json(info) for info in request.app[WORLD].connections[_start(request) :]])
 
 
 async def _webhooks(request: web.Request) -> web.Response:
-    return web.json_response([asdict(r) for r in request.app[WORLD].webhooks.records[_start(request) :]])
+    return web.json_response([as_json(r) for r in request.app[WORLD].webhooks.records[_start(request) :]])
 
 
 async def _rotate(request: web.Request) -> web.Response:
@@ -215,7 +222,7 @@ async def _clear_faults(request: web.Request) -> web.Response:
 
 async def _room(request: web.Request) -> web.Response:
     room = request.app[WORLD].room(request.query["room"])
-    history = [asdict(m) for m in room.history.of(request.query.get("topic", ""))]
+    history = [as_json(m) for m in room.history.of(request.query.get("topic", ""))]
     people = [participant.description() for participant in room.participants]
     return web.json_response({"session_id": room.session_id, "participants": people, "history": history})
 
@@ -255,7 +262,7 @@ async def _person_info(request: web.Request) -> web.Response:
             "gone": person.gone,
             "speaking": person.speaking,
             "notices": person.notices,
-            "messages": [asdict(message) for message in person.messages],
+            "messages": [as_json(message) for message in person.messages],
         }
     )
 
@@ -307,7 +314,7 @@ async def _publish(request: web.Request) -> web.Response:
     body = await request.json()
     topic = topics.checked_topic(body["topic"], world.settings)
     message = room.publish(person, topic, topics.serialised(body["data"], world.settings))
-    return web.json_response(asdict(message))
+    return web.json_response(as_json(message))
 
 
 async def _subscribe(request: web.Request) -> web.Response:

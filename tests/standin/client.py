@@ -74,6 +74,12 @@ class StandIn(Control):
             self._command += ["--tls-name", name]
         self._process: subprocess.Popen[str] | None = None
 
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        """The running process."""
+        assert self._process is not None, "the stand-in is not running"
+        return self._process
+
     # --- the process
 
     def __enter__(self) -> Self:
@@ -125,6 +131,5 @@ class StandIn(Control):
 
     def kill(self) -> None:
         """End the process as a crash would: no close frames, the sockets are cut."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        self.process.kill()
+        self.process.wait()

@@ -87,6 +87,11 @@ class Control:
         """Change switches of `settings.Settings`."""
         self._json("PATCH", "/settings", switches)
 
+    def reset(self) -> None:
+        """Put every switch back to what it was at the start, and forget the faults that still wait."""
+        self._json("DELETE", "/settings")
+        self.clear_faults()
+
     def settings(self) -> dict[str, Any]:
         """All switches as they are."""
         return dict(self._json("GET", "/settings"))
@@ -125,6 +130,11 @@ class Control:
         verify = str(self.ca_file) if self.ca_file else True
         url = f"{self.base_url}/v2/ingest/sessions"
         return self._http.post(url, json=body, headers=headers, timeout=_ANSWER_S, verify=verify)
+
+    def get(self, path: str, headers: dict[str, str]) -> requests.Response:
+        """GET anything from the service's listener."""
+        verify = str(self.ca_file) if self.ca_file else True
+        return self._http.get(self.base_url + path, headers=headers, timeout=_ANSWER_S, verify=verify)
 
     # --- what it saw
 

@@ -165,3 +165,8 @@ class CallInfo:
     """Audio dropped at the cap of its jitter queue (bytes)."""
     ran_dry: int = 0
     """How often its jitter queue ran dry."""
+
+
+def as_json(record: Any) -> dict[str, Any]:
+    """The fields of a record; `dataclasses.asdict` would rebuild the Counter, wrongly."""
+    return dict(vars(record))

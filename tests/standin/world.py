@@ -29,6 +29,8 @@ class World:
 
     def __init__(self, settings: Settings, base_url: str = "") -> None:
         self.settings = settings
+        self.first_settings = settings
+        """The switches as they were at the start."""
         self.base_url = base_url
         """This server's own `http(s)://host:port`; set once it listens."""
         self.secret = uuid.uuid4().hex + uuid.uuid4().hex
