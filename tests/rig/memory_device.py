@@ -1,0 +1,99 @@
+"""The daemon with sound devices in memory, as a process of its own: `python -m tests.rig.memory_device CONFIG`.
+
+Everything but the two ports is the daemon as it ships. On its way out it prints one JSON line for who started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ingestd.config import load_config
+from ingestd.control.client import ControlClient
+from ingestd.daemon import Daemon
+from ingestd.system import journal
+from tests.rig.memory_ports import ClockedSink, NumberedSource
+
+_REPO = Path(__file__).resolve().parents[2]
+
+
+class MemoryDevice:
+    """That process, started, asked and stopped by a test. `prefix` goes before the command (`ip netns exec …`)."""
+
+    def __init__(self, directory: Path, config: dict[str, Any], *, ppm: float = 0.0, prefix: Sequence[str] = ()) -> None:
+        self.socket = directory / "control.sock"
+        path = directory / "ingestd.yaml"
+        path.write_text(json.dumps({**config, "control": {"socket": str(self.socket)}}))
+        command = [*prefix, sys.executable, "-m", "tests.rig.memory_device", str(path), "--ppm", str(ppm)]
+        self.log_path = directory / "device.log"
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=_REPO, stdout=subprocess.PIPE, stderr=log, text=True)
+
+    def status(self) -> dict[str, Any]:
+        """What `ingestctl --json status` shows."""
+        with ControlClient(self.socket) as client:
+            status: dict[str, Any] = client.call("status")
+            return status
+
+    @property
+    def log(self) -> str:
+        """What the daemon logged so far."""
+        return self.log_path.read_text()
+
+    def stop(self) -> dict[str, Any]:
+        """Ends it by SIGTERM; what it printed: `start_s`, `frame_s` of its microphone, `exit`."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        out, _ = self.process.communicate(timeout=10)
+        answer: dict[str, Any] = json.loads(out) if out else {"exit": self.process.returncode}
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+def device_config(base_url: str, token: str, ca_file: Path | None, directory: Path, **session: Any) -> dict[str, Any]:
+    """A configuration for a stand-in at `base_url`; the token goes into a file in `directory`."""
+    token_file = directory / "token"
+    token_file.write_text(token)
+    token_file.chmod(0o600)
+    return {
+        "backend": {
+            "url": f"{base_url}/v2/ingest/sessions",
+            "token_file": str(token_file),
+            "ca_file": str(ca_file) if ca_file else None,
+        },
+        "session": {"room_id": "abcd-efgh-ijkl", "participant": {"id": "device", "metadata": {}}, **session},
+        "log": {"level": "debug"},
+    }
+
+
+def main() -> int:
+    """The process itself."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--ppm", type=float, default=0.0)
+    arguments = parser.parse_args()
+    config = load_config(arguments.config)
+    journal.set_up(config.log.level)
+    source = NumberedSource(arguments.ppm)
+    code = Daemon(config, source, ClockedSink()).run()
+    print(json.dumps({"start_s": source.start_s, "frame_s": source.frame_s, "exit": code}))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
