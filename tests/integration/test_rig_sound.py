@@ -13,8 +13,10 @@ import alsaaudio
 import numpy as np
 import pytest
 
+from tests.rig.align import align
 from tests.rig.process import wait_until
 from tests.rig.sound import SoundRig, VirtualCard
+from tests.rig.speech import TEXTS, speak
 from tests.rig.wav import RATE, Pcm, pitch_of, read_wav, rms, silence, tone, write_wav
 
 FRAME = 160
@@ -64,6 +66,19 @@ def test_what_is_played_into_the_microphone_is_captured_when_it_should(sound: So
     assert pitch_of(burst) == pytest.approx(1000, abs=5)
     first = np.argmax(np.abs(heard) > 3000)
     assert start + first / RATE == pytest.approx(playback.started + 0.5, abs=0.1)
+
+
+def test_speech_passes_a_card_unchanged(sound: SoundRig) -> None:
+    spoken = speak(TEXTS[0])
+    with sound.mic.record() as heard:
+        playback = sound.mic.play(spoken)
+        playback.wait()
+        wait_until(lambda: heard.started + len(heard.samples()) / RATE > playback.ends + 0.1, 5, "its end")
+    found = align(heard.samples(), spoken)
+    assert found.correlation > 0.999
+    assert heard.started + found.lag_s == pytest.approx(playback.started, abs=0.1)
+    first = round(found.lag_s * RATE)
+    assert np.array_equal(heard.samples()[first : first + len(spoken)], spoken)
 
 
 def test_a_wav_file_plays_too(sound: SoundRig, tmp_path: Path) -> None:

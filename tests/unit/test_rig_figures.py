@@ -1,0 +1,77 @@
+"""The one shape of figures, and the session's own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.rig.figures import Figures
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_shape(tmp_path: Path) -> None:
+    figures = Figures()
+    assert figures.add("frames", 1500)
+    assert figures.add("uplink_gap_p99_ms", 21.5, max=24)
+    assert not figures.add("speech_correlation", 0.5, min=0.9)
+    assert figures.add("level_dbfs", -20, min=-30, max=-10)
+    assert not figures.met
+    figures.write(tmp_path / "new" / "out.json")
+    assert json.loads((tmp_path / "new" / "out.json").read_text()) == {
+        "figures": {"frames": 1500, "uplink_gap_p99_ms": 21.5, "speech_correlation": 0.5, "level_dbfs": -20},
+        "bounds": {
+            "uplink_gap_p99_ms": {"max": 24, "met": True},
+            "speech_correlation": {"min": 0.9, "met": False},
+            "level_dbfs": {"max": -10, "min": -30, "met": True},
+        },
+    }
+
+
+def test_a_bound_is_met_at_its_end() -> None:
+    figures = Figures()
+    assert figures.add("lost_frames", 0, max=0)
+    assert figures.add("frames", 10, min=10)
+    assert figures.met
+
+
+def test_what_could_not_be_measured_is_null_and_meets_no_bound() -> None:
+    figures = Figures()
+    assert not figures.add("gap_ms", float("nan"), max=10)
+    assert not figures.add("rate_hz", float("inf"), min=10)
+    assert figures.as_json()["figures"] == {"gap_ms": None, "rate_hz": None}
+
+
+def test_a_later_value_replaces_an_earlier_one_and_its_bound() -> None:
+    figures = Figures()
+    figures.add("gap_ms", 20, max=10)
+    figures.add("gap_ms", 20)
+    assert figures.met
+    assert figures.as_json()["bounds"] == {}
+
+
+def test_the_table_is_for_a_person() -> None:
+    figures = Figures()
+    assert figures.table() == ""
+    figures.add("frames", 1500)
+    figures.add("gap_ms", 30.25, max=24)
+    lines = figures.table().splitlines()
+    assert lines[0].split() == ["frames", "1,500"]
+    assert lines[1].split() == ["gap_ms", "30.25", "MISSED", "≤", "24"]
+
+
+def test_a_session_writes_its_figures_and_fails_on_a_missed_bound(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_it(figures):\n    figures.add('gap_ms', 30, max=24)\n")
+    options = ["-p", "tests.conftest", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "--figures-json", tmp_path / "out.json", tmp_path / "test_it.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "1 passed" in done.stdout
+    assert "MISSED ≤ 24" in done.stdout
+    assert json.loads((tmp_path / "out.json").read_text())["bounds"] == {"gap_ms": {"max": 24, "met": False}}
