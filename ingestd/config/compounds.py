@@ -40,15 +40,18 @@ class ListOf(Kind[tuple[T_co, ...]]):
         if len(node.items) < self._shortest:
             raise Refused(f"is an empty list; give {self.expected}")
         items: list[T_co] = []
+        seen: set[object] = set()
         for index, item in enumerate(node.items):
             here = at.below(index)
             faults = len(at.faults)
             value = self.kind.read_or_none(item, here)
             if len(at.faults) > faults or value is None or isinstance(item, Broken):
                 continue
-            if self._unique and value in items:
+            if self._unique and value in seen:
                 here.fault(item.place, f"lists {quoted(str(value))} a second time; remove it")
                 continue
+            if self._unique:
+                seen.add(value)
             items.append(value)
         return tuple(items)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -23,13 +22,11 @@ class Text(Scalar[str]):
         longest: int = 1024,
         multiline: bool = False,
         shortest: int = 1,
-        check: Callable[[str], None] | None = None,
     ) -> None:
         self.expected = expected
         self._longest = longest
         self._shortest = shortest
         self._multiline = multiline
-        self._check = check
 
     def of(self, leaf: Leaf) -> str:
         text = text_of(leaf, self.expected)
@@ -39,8 +36,6 @@ class Text(Scalar[str]):
             raise Refused(f"is {len(text)} characters long; give {self.expected}, at most {self._longest}")
         if "\0" in text or not (self._multiline or all(map(_visible, text))):
             raise Refused(f"is {quoted(text)}, with a control character in it; remove that")
-        if self._check is not None:
-            self._check(text)
         return text
 
 

@@ -89,7 +89,7 @@ class Participant:
 class Agent:
     """An AI agent for the service to bring. Keys ingestd doesn't know are passed on to it."""
 
-    id: str = setting(REQUIRED, "The agent's identifier.", Text())
+    id: str = setting(REQUIRED, "The agent's identifier.", Text("text, the agent's identifier"))
     metadata: Mapping[str, Json] = setting({}, "Any keys and values, handed to the agent.", JsonObject())
     others: Mapping[str, Json] = field(default_factory=dict)
     """Further keys as they were written, for the request as they are."""
@@ -127,7 +127,7 @@ class Session:
 class Mixer:
     """A hardware volume control of the sound card."""
 
-    control: str = setting(REQUIRED, "Its name, as in 'amixer scontrols'.", Text())
+    control: str = setting(REQUIRED, "Its name, as in 'amixer scontrols'.", Text("text, the control's name"))
     level_percent: float | None = setting(
         None,
         "Percent it is set to when the device is opened; null leaves it alone.",

@@ -274,6 +274,11 @@ def test_a_proxy_with_a_password_is_kept_as_a_secret(case: ConfigCase) -> None:
     assert "hunter2" not in repr(config)
 
 
+@pytest.mark.parametrize("text", ["127.0.0.1:9465", "[::1]:9465"])
+def test_an_address_shows_itself_as_it_was_written(case: ConfigCase, text: str) -> None:
+    assert str(case.load(document("metrics.listen", f"'{text}'")).metrics.listen) == text
+
+
 def test_a_client_certificate(case: ConfigCase) -> None:
     cert = case.load(document("backend.client_cert", "{cert_file: /c, key_file: /k}")).backend.client_cert
     assert cert is not None
@@ -294,7 +299,7 @@ def test_an_agent_hands_unknown_keys_on(case: ConfigCase) -> None:
 @pytest.mark.parametrize("text", ["{metadata: {}}", "{}", "{type: voice}"])
 def test_an_agent_without_id_is_a_fault_of_its_own(case: ConfigCase, text: str) -> None:
     assert case.fault(BACKEND + f"session: {{agent: {text}}}") == (
-        "ingestd.yaml:2: session.agent.id: is missing; add it: text"
+        "ingestd.yaml:2: session.agent.id: is missing; add it: text, the agent's identifier"
     )
 
 
