@@ -60,31 +60,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tls", action="store_true", help="speak https and wss, with a CA made for this run")
     parser.add_argument("--tls-name", action="append", default=[], metavar="NAME",
                         help="further host name or address for the certificate; may be repeated")  # fmt: skip
-    parser.add_argument(
-        "--tls-expired", action="store_true", help="use a certificate that expired an hour ago"
-    )
-    parser.add_argument(
-        "--ca-dir", type=Path, metavar="DIR", help="where to write ca.pem (default: a new directory)"
-    )
+    parser.add_argument("--tls-expired", action="store_true", help="use a certificate that expired an hour ago")
+    parser.add_argument("--ca-dir", type=Path, metavar="DIR", help="where to write ca.pem (default: a new directory)")
     parser.add_argument("--public-base", metavar="URL",
                         help="what wsUrl begins with if a proxy stands in front")  # fmt: skip
     parser.add_argument("--token", default="", help="accept this token too")
-    parser.add_argument(
-        "--say", type=Path, metavar="WAV", help="let someone in the room say this, over and over"
-    )
-    parser.add_argument(
-        "--record", type=Path, metavar="DIR", help="write what each device sends to a WAV there"
-    )
+    parser.add_argument("--say", type=Path, metavar="WAV", help="let someone in the room say this, over and over")
+    parser.add_argument("--record", type=Path, metavar="DIR", help="write what each device sends to a WAV there")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a switch")
     for_tests = parser.add_argument_group("for tests")
-    for_tests.add_argument(
-        "--json", action="store_true", help="print one line of JSON when ready, and no log"
-    )
+    for_tests.add_argument("--json", action="store_true", help="print one line of JSON when ready, and no log")
     for_tests.add_argument("--settings", default="{}", metavar="JSON", help="switches as a JSON object")
     for_tests.add_argument("--admin-host", default="127.0.0.1", help="address of the control API")
-    for_tests.add_argument(
-        "--admin-port", type=int, default=0, help="port of the control API (default: a free one)"
-    )
+    for_tests.add_argument("--admin-port", type=int, default=0, help="port of the control API (default: a free one)")
     for_tests.add_argument("--until-eof", action="store_true", help="end when standard input does")
     return parser
 
@@ -98,9 +86,7 @@ async def _run(arguments: argparse.Namespace, settings: Settings, scratch: Path)
     over = _end_of_run(arguments.until_eof)
     console = Console(world, arguments.room, quiet=arguments.json)
     try:
-        await server.start(
-            Address(arguments.host, arguments.port), Address(arguments.admin_host, arguments.admin_port)
-        )
+        await server.start(Address(arguments.host, arguments.port), Address(arguments.admin_host, arguments.admin_port))
         if arguments.say:
             console.say(arguments.say)
         if arguments.record:
@@ -125,9 +111,7 @@ def _certificate(arguments: argparse.Namespace, scratch: Path) -> tuple[ssl.SSLC
     return certificates.server_context(directory, arguments.tls_name, arguments.tls_expired)
 
 
-def _ready_line(
-    arguments: argparse.Namespace, world: World, server: Server, ca_file: Path | None
-) -> dict[str, object]:
+def _ready_line(arguments: argparse.Namespace, world: World, server: Server, ca_file: Path | None) -> dict[str, object]:
     return {
         "base_url": world.base_url,
         "port": server.port,

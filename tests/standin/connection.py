@@ -44,9 +44,7 @@ class State(Enum):
 class Connection(asyncio.Protocol):
     """The server's end of one connection."""
 
-    def __init__(
-        self, world: World, ref: str | None, info: ConnectionInfo, script: tuple[SocketFault, ...]
-    ) -> None:
+    def __init__(self, world: World, ref: str | None, info: ConnectionInfo, script: tuple[SocketFault, ...]) -> None:
         self.world = world
         self.info = info
         self.state = State.CONNECTED

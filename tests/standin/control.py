@@ -195,9 +195,7 @@ class Control:
     ) -> str:
         """Let a person in; `publishing` keeps the microphone open in silence too. Returns the id."""
         who = {"name": name, "room": room or self.room, "id": participant_id, "metadata": metadata or {}}
-        return str(
-            self._json("POST", "/people", {**who, "publishing": publishing, "recording": recording})["id"]
-        )
+        return str(self._json("POST", "/people", {**who, "publishing": publishing, "recording": recording})["id"])
 
     def remove(self, person: str) -> None:
         """Let a person leave the room; what was heard can still be fetched."""

@@ -23,9 +23,7 @@ class BrokenRulesError(Exception):
         self.code = code
 
 
-def encode(
-    opcode: int, payload: bytes, *, fin: bool = True, mask: bytes | None = None, rsv: int = 0
-) -> bytes:
+def encode(opcode: int, payload: bytes, *, fin: bool = True, mask: bytes | None = None, rsv: int = 0) -> bytes:
     """One frame. A server never masks and leaves `rsv` 0; the arguments exist for those who do."""
     head = header(opcode, len(payload), fin=fin, masked=mask is not None, rsv=rsv)
     return head + payload if mask is None else head + mask + _masked(payload, mask)

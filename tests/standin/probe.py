@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import websocket
+
+T = TypeVar("T")
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
@@ -43,7 +45,12 @@ class Probe:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.ws.shutdown()
+        self.cut()
+
+    def cut(self) -> None:
+        """Close the TCP connection without a close frame."""
+        if self.ws.sock is not None:
+            self.ws.sock.close()
 
     def send(self, event: str, **fields: Any) -> None:
         """Send one frame."""
@@ -62,6 +69,7 @@ class Probe:
 
     def raw(self, data: bytes) -> None:
         """Write bytes past the WebSocket."""
+        assert self.ws.sock is not None
         self.ws.sock.sendall(data)
 
     def wait(self, event: str) -> dict[str, Any]:
@@ -72,7 +80,7 @@ class Probe:
         """Read until that much audio was heard."""
         return self.read_until(lambda: bytes(self.heard) if len(self.heard) >= count_bytes else None)
 
-    def read_until(self, probe: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+    def read_until(self, probe: Callable[[], T | None], timeout_s: float = 10.0) -> T:
         """Read until `probe` returns something true, and return that."""
         deadline = time.monotonic() + timeout_s
         while not (found := probe()):

@@ -22,7 +22,7 @@ def level(pcm: bytes, frequency_hz: float) -> float:
     return float(2 * abs(np.dot(samples, turn)) / len(samples))
 
 
-def contains(pcm: bytes, part: bytes) -> bool:
+def contains(pcm: bytes | bytearray, part: bytes) -> bool:
     """Whether `part` occurs in `pcm`, bit for bit, at a sample's beginning."""
     at = pcm.find(part)
     while at >= 0 and at % 2:

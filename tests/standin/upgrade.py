@@ -87,9 +87,7 @@ def _refusal(request: web.Request, ref_state: str) -> web.Response | None:
     """Why this is no upgrade of ours, or None."""
     settings = request.app[WORLD].settings
     if request.headers.get("Upgrade", "").lower() != "websocket":
-        return web.Response(
-            status=426, text="a WebSocket upgrade is wanted", headers={"Upgrade": "websocket"}
-        )
+        return web.Response(status=426, text="a WebSocket upgrade is wanted", headers={"Upgrade": "websocket"})
     if "upgrade" not in request.headers.get("Connection", "").lower():
         return web.Response(status=400, text="Connection: Upgrade is missing")
     if request.headers.get("Sec-WebSocket-Version") != "13":
@@ -102,9 +100,7 @@ def _refusal(request: web.Request, ref_state: str) -> web.Response | None:
     if len(key) != 16:
         return web.Response(status=400, text="Sec-WebSocket-Key is malformed")
     if ref_state != "good" and settings.bad_ref == "http":
-        return web.json_response(
-            {settings.error_key: settings.bad_ref_reason}, status=settings.bad_ref_status
-        )
+        return web.json_response({settings.error_key: settings.bad_ref_reason}, status=settings.bad_ref_status)
     return None
 
 

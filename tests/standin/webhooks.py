@@ -60,9 +60,7 @@ class Webhooks:
     def public_pem(self) -> str:
         """The public key that verifies the signatures (PEM)."""
         public = self._private().public_key()
-        return public.public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        ).decode()
+        return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
     def rotate_key(self) -> None:
         """Sign with a new key from now on."""
