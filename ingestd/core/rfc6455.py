@@ -73,8 +73,9 @@ def _masked(payload: bytes, key: bytes) -> bytes:
 
 
 def encode_close(code: int, reason: str = "") -> bytes:
-    """A masked close frame; `reason` is cut to the 123 bytes that fit."""
-    return encode_frame(Opcode.CLOSE, code.to_bytes(2, "big") + reason.encode()[:123])
+    """A masked close frame; `reason` is cut to what fits into 123 bytes of UTF-8."""
+    cut = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
+    return encode_frame(Opcode.CLOSE, code.to_bytes(2, "big") + cut.encode("utf-8"))
 
 
 def decode_close(payload: bytes) -> tuple[int, str]:
@@ -91,14 +92,33 @@ class FrameReader:
         self._max = max_message_bytes
         self._buffer = bytearray()
         self._skip = 0  # payload bytes of an oversize frame still to come
+        self._skip_fin = False
         self._message: bytearray | None = None  # fragments of a message that is not finished
         self._message_opcode = Opcode.TEXT
         self._message_size = 0
         self._oversize = False
+        self.broken: RemoteProtocolError | None = None
+        """How the peer broke RFC 6455; nothing is read after that."""
 
     def feed(self, data: bytes) -> list[Frame | Oversize]:
-        """All that `data` completes, in order. Raises RemoteProtocolError where the peer breaks RFC 6455."""
+        """All that `data` completes, in order, however the stream is cut into pieces.
+
+        Raises RemoteProtocolError where the peer breaks RFC 6455. Where messages came before that in the same
+        `data`, they are returned, `broken` is set, and the next call raises.
+        """
+        if self.broken is not None:
+            raise self.broken
         out: list[Frame | Oversize] = []
+        try:
+            self._read(data, out)
+        except RemoteProtocolError as error:
+            self.broken = error
+            self._buffer.clear()
+            if not out:
+                raise
+        return out
+
+    def _read(self, data: bytes, out: list[Frame | Oversize]) -> None:
         if self._skip:
             data = self._skip_from(data, out)
         buffer = self._buffer
@@ -142,7 +162,6 @@ class FrameReader:
                 self._take(first, bytes(buffer[start : start + size]), out)
             pos = start + size
         del buffer[:pos]
-        return out
 
     def _judge(self, first: int, size: int) -> bool:
         """Checks a header; True where its payload is to be skipped. Repeatable until the payload is there."""

@@ -74,6 +74,15 @@ class Channel:
                 rfc6455.encode_close(1000),
             ]
 
+    def abort(self) -> None:
+        """Gives up a connection that counts as dead: stale audio that waits at the other end is thrown away there.
+
+        Any thread, never blocks.
+        """
+        self._goodbye = []
+        self._stream.abort()
+        self.shutdown()
+
     def shutdown(self) -> None:
         """Ends the connection at once; sender and receiver find out by ChannelClosed. Any thread, never blocks."""
         self._over = True

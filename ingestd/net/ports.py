@@ -37,6 +37,9 @@ class Link(Protocol):
     def hang_up(self) -> None:
         """`stop` and a close frame go out instead of anything else. Any thread."""
 
+    def abort(self) -> None:
+        """Gives up a link that counts as dead; what the other end has not read is thrown away. Any thread."""
+
     def shutdown(self) -> None:
         """Ends the connection at once; its users find out by ChannelClosed. Any thread, never blocks."""
 

@@ -22,6 +22,7 @@ _READ_BYTES: Final = 16384
 _NOTSENT_LOWAT_BYTES: Final = 4096
 _USER_TIMEOUT_MS: Final = 12_000
 _SIOCOUTQ: Final = termios.TIOCOUTQ  # the same number: bytes sent and not acknowledged, or not yet sent
+_RST_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _TCP_NOTSENT_LOWAT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 
 
@@ -100,6 +101,11 @@ class Stream:
         with contextlib.suppress(OSError):
             # Not SSLSocket.shutdown, which would drop the TLS state under the other thread's feet.
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+    def abort(self) -> None:
+        """Makes `close` send RST: what the peer has not read yet is thrown away. Any thread."""
+        with contextlib.suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
 
     def close(self) -> None:
         """Gives the descriptor back. Only when neither thread uses the stream any more."""

@@ -170,13 +170,18 @@ class Supervisor:
         if self._lifecycle.state is State.STREAMING and held_s is not None:
             if now - held_s > _HELD_WHEN_NETWORK_CAME_S:
                 # TCP would try again when its own timer says so, which may be seconds away.
-                self._on_link_ended(self.epoch, "the network came back while nothing got through")
+                self._give_up_link("the network came back while nothing got through")
         elif self._lifecycle.state is not State.STOPPED:
             self._on(Happening.NETWORK_BACK, "the network came back")
 
     def _check_link(self, now: float) -> None:
         if self.link is not None and (verdict := self.link.liveness.verdict(now)) is not None:
-            self._on_link_ended(self.epoch, verdict)
+            self._give_up_link(verdict)
+
+    def _give_up_link(self, reason: str) -> None:
+        if self.link is not None:
+            self.link.abort()
+        self._on_link_ended(self.epoch, reason)
 
     # --- what is done -------------------------------------------------------------------------------------------
 

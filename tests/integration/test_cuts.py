@@ -1,0 +1,116 @@
+"""A dead link and a peer that stops reading: what the room hears afterwards is now, not then."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.rig import netns
+from tests.rig.figures import Figures
+from tests.rig.memory_device import MemoryDevice, device_config
+from tests.rig.memory_ports import frame_numbers
+from tests.rig.process import wait_until
+from tests.standin.client import SocketFault, StandIn
+
+STALE_MS = 250.0
+CUT_S = 10.0
+WARM_S = 4.0
+AFTER_S = 6.0
+
+
+class Heard:
+    """Every frame that reached the room, over all sessions, with its age on arrival."""
+
+    def __init__(self, room: StandIn, start_s: float, frame_s: float) -> None:
+        times: list[NDArray[np.float64]] = []
+        numbers: list[NDArray[np.int64]] = []
+        for call in room.calls():
+            kept = room.received(call.call_id)
+            assert set(kept.sizes_bytes.tolist()) <= {320}
+            if len(kept.times_s):
+                times.append(kept.times_s)
+                numbers.append(frame_numbers(kept.samples.reshape(-1, 160)))
+        self.times_s = np.concatenate(times)
+        self.numbers = np.concatenate(numbers)
+        self.ages_ms = (self.times_s - start_s - self.numbers * frame_s) * 1000
+
+    def stale_after(self, moment_s: float) -> int:
+        """Frames older than STALE_MS that came in after `moment_s`."""
+        return int(np.sum((self.times_s >= moment_s) & (self.ages_ms > STALE_MS)))
+
+    def oldest_after_ms(self, moment_s: float) -> float:
+        """The greatest age of what came in after `moment_s`."""
+        return float(self.ages_ms[self.times_s >= moment_s].max())
+
+    def first_after_s(self, moment_s: float) -> float:
+        """Seconds from `moment_s` to the next fresh frame."""
+        fresh = (self.times_s >= moment_s) & (self.ages_ms <= STALE_MS)
+        return float(self.times_s[fresh].min() - moment_s)
+
+
+@pytest.mark.root
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("end", ["far", "device"])
+def test_ten_seconds_without_a_link(tmp_path: Path, figures: Figures, end: netns.End) -> None:
+    if reason := netns.why_not():
+        pytest.skip(reason)
+    with netns.Namespace() as site:
+        address = site.far_address
+        with StandIn(tls=True, host=address, tls_names=[address]) as room:
+            config = device_config(room.base_url, room.token, room.ca_file, tmp_path)
+            with MemoryDevice(tmp_path, config, prefix=site.command([])) as device:
+                room.wait_joined()
+                time.sleep(WARM_S)
+                site.link_down(end)
+                time.sleep(CUT_S)
+                back_s = time.monotonic()
+                site.link_up(end)
+                time.sleep(AFTER_S)
+                status = device.status()
+                said = device.stop()
+            heard = Heard(room, said["start_s"], said["frame_s"])
+    name = f"cut_at_{end}_end"
+    assert np.all(heard.numbers > 0), "no frame is torn"
+    stale = heard.stale_after(back_s)
+    recovery_s = heard.first_after_s(back_s)
+    oldest_ms = heard.oldest_after_ms(back_s + 3)
+    figures.add(f"{name}_stale_frames", stale, max=15)
+    figures.add(f"{name}_recovery_s", recovery_s, max=3)
+    figures.add(f"{name}_oldest_after_3s_ms", oldest_ms, max=250)
+    figures.add(f"{name}_dropped_frames", status["uplink"]["dropped"])
+    assert stale <= 15
+    assert recovery_s <= 3
+    assert oldest_ms <= 250
+    assert said["exit"] == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_peer_that_stops_reading(tmp_path: Path, figures: Figures) -> None:
+    with StandIn(tls=True) as room:
+        config = device_config(room.base_url, room.token, room.ca_file, tmp_path)
+        with MemoryDevice(tmp_path, config) as device:
+            room.wait_joined()
+            time.sleep(WARM_S)
+            stopped_s = time.monotonic()
+            room.inject(SocketFault("stop_reading", for_s=CUT_S))
+            wait_until(lambda: device.status()["session"]["epoch"] > 1, CUT_S, "a fresh session")
+            noticed_s = time.monotonic() - stopped_s
+            time.sleep(max(0.0, stopped_s + CUT_S - time.monotonic()))
+            back_s = time.monotonic()
+            time.sleep(AFTER_S)
+            faults = device.status()["faults"]
+            said = device.stop()
+        heard = Heard(room, said["start_s"], said["frame_s"])
+    assert np.all(heard.numbers > 0), "no frame is torn"
+    stale = heard.stale_after(stopped_s)
+    oldest_ms = heard.oldest_after_ms(back_s + 3)
+    figures.add("peer_stops_reading_noticed_s", noticed_s, max=CUT_S)
+    figures.add("peer_stops_reading_stale_frames", stale)
+    figures.add("peer_stops_reading_oldest_after_3s_ms", oldest_ms, max=250)
+    assert noticed_s < CUT_S
+    assert oldest_ms <= 250
+    assert any("ping" in fault["what"] for fault in faults)
