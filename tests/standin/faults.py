@@ -8,6 +8,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tests.standin.garbage import KINDS
+
 SocketAction = Literal[
     "refuse",
     "stall",
@@ -31,6 +33,10 @@ When = Literal["upgrade", "open", "start", "join", "now"]
 
 Body = Literal["", "garbage", "huge", "empty", "truncated", "not_an_object", "html"]
 """What the answer to a POST contains instead of a session."""
+
+
+_UPGRADE_ONLY = frozenset({"refuse", "stall", "raw_upgrade"})
+_AT_UPGRADE = _UPGRADE_ONLY | {"abort"}
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,14 @@ class SocketFault:
     """Kind of garbage."""
     receive_buffer_bytes: int = 0
     """With stop_reading: shrink the socket's receive buffer (bytes), so that the client soon can't write."""
+
+    def __post_init__(self) -> None:
+        """Refuse what could never happen."""
+        at_upgrade = self.at == "upgrade"
+        if (self.action in _UPGRADE_ONLY and not at_upgrade) or (at_upgrade and self.action not in _AT_UPGRADE):
+            raise ValueError(f"{self.action} can't happen at {self.at}")
+        if self.action == "garbage" and self.kind not in KINDS:
+            raise ValueError(f"no garbage of kind {self.kind!r}")
 
 
 def to_json(fault: SessionFault | SocketFault) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def apply(connection: Connection, fault: SocketFault) -> None:
         case "end_meeting":
             connection.end_meeting(fault.reason or "MEETING_ENDED", evicted=False)
         case "refuse" | "stall" | "raw_upgrade":
-            raise ValueError(f"{fault.action} happens at the upgrade only")
+            raise AssertionError(f"{fault.action} happens at the upgrade only")
 
 
 def set_reset(transport: asyncio.BaseTransport) -> None:

@@ -79,7 +79,7 @@ async def _faulted(
             case "abort":
                 return taken.reset(request)
             case _:
-                raise ValueError(f"{fault.action} can't happen at the upgrade")
+                raise AssertionError(f"{fault.action} can't happen at the upgrade")
     return None
 
 
