@@ -8,13 +8,12 @@ import contextlib
 import json
 import os
 import signal
-import ssl
 import sys
 import tempfile
 from pathlib import Path
 
 from tests.standin import certificates
-from tests.standin.console import Console
+from tests.standin.console import Console, Files
 from tests.standin.server import Address, Server
 from tests.standin.settings import Settings, SettingsError
 from tests.standin.world import World
@@ -61,12 +60,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tls-name", action="append", default=[], metavar="NAME",
                         help="further host name or address for the certificate; may be repeated")  # fmt: skip
     parser.add_argument("--tls-expired", action="store_true", help="use a certificate that expired an hour ago")
-    parser.add_argument("--ca-dir", type=Path, metavar="DIR", help="where to write ca.pem (default: a new directory)")
+    parser.add_argument("--dir", type=Path, help="where to write token and ca.pem (default: a new directory)")
     parser.add_argument("--public-base", metavar="URL",
                         help="what wsUrl begins with if a proxy stands in front")  # fmt: skip
     parser.add_argument("--token", default="", help="accept this token too")
     parser.add_argument("--say", type=Path, metavar="WAV", help="let someone in the room say this, over and over")
     parser.add_argument("--record", type=Path, metavar="DIR", help="write what each device sends to a WAV there")
+    parser.add_argument(
+        "--report",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help="time between two lines of frames per second (default %(default)s)",
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a switch")
     for_tests = parser.add_argument_group("for tests")
     for_tests.add_argument("--json", action="store_true", help="print one line of JSON when ready, and no log")
@@ -81,10 +87,15 @@ async def _run(arguments: argparse.Namespace, settings: Settings, scratch: Path)
     changes = {"public_base": arguments.public_base, "fixed_token": arguments.token}
     settings = settings.changed({name: value for name, value in changes.items() if value})
     world = World(settings)
-    tls, ca_file = _certificate(arguments, scratch)
+    directory = arguments.dir or scratch
+    directory.mkdir(parents=True, exist_ok=True)
+    tls, ca_file = None, None
+    if arguments.tls or arguments.tls_expired:
+        tls, ca_file = certificates.server_context(directory, arguments.tls_name, arguments.tls_expired)
+    files = Files(_token_file(directory, world.mint_token()), ca_file)
     server = Server(world, tls)
     over = _end_of_run(arguments.until_eof)
-    console = Console(world, arguments.room, quiet=arguments.json)
+    console = Console(world, arguments.room, quiet=arguments.json, report_s=arguments.report)
     try:
         await server.start(Address(arguments.host, arguments.port), Address(arguments.admin_host, arguments.admin_port))
         if arguments.say:
@@ -92,9 +103,9 @@ async def _run(arguments: argparse.Namespace, settings: Settings, scratch: Path)
         if arguments.record:
             console.record(arguments.record)
         if arguments.json:
-            print(json.dumps(_ready_line(arguments, world, server, ca_file)), flush=True)
+            print(json.dumps(_ready_line(arguments, world, server, files)), flush=True)
         else:
-            console.introduce(server.admin_port, ca_file)
+            console.introduce(files)
         console.start()
         await over.wait()
     finally:
@@ -103,21 +114,23 @@ async def _run(arguments: argparse.Namespace, settings: Settings, scratch: Path)
     return 0
 
 
-def _certificate(arguments: argparse.Namespace, scratch: Path) -> tuple[ssl.SSLContext | None, Path | None]:
-    if not (arguments.tls or arguments.tls_expired):
-        return None, None
-    directory = arguments.ca_dir or scratch
-    directory.mkdir(parents=True, exist_ok=True)
-    return certificates.server_context(directory, arguments.tls_name, arguments.tls_expired)
+def _token_file(directory: Path, token: str) -> Path:
+    """A file with a token that only its owner may read, as a device wants it."""
+    path = directory / "token"
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(token)
+    return path
 
 
-def _ready_line(arguments: argparse.Namespace, world: World, server: Server, ca_file: Path | None) -> dict[str, object]:
+def _ready_line(arguments: argparse.Namespace, world: World, server: Server, files: Files) -> dict[str, object]:
     return {
         "base_url": world.base_url,
         "port": server.port,
         "admin_url": f"http://{arguments.admin_host}:{server.admin_port}",
-        "ca_file": str(ca_file) if ca_file else None,
-        "token": world.mint_token(),
+        "ca_file": str(files.ca) if files.ca else None,
+        "token_file": str(files.token),
+        "token": files.token.read_text(),
         "room": arguments.room,
         "pid": os.getpid(),
     }

@@ -54,14 +54,18 @@ class StandIn(Control):
         tls: bool = False,
         tls_names: Sequence[str] = (),
         tls_expired: bool = False,
-        ca_dir: Path | None = None,
+        directory: Path | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         admin_host: str = "127.0.0.1",
         command_prefix: Sequence[str] = (),
         **switches: Any,
     ) -> None:
-        """Prepare; `command_prefix` runs the process under another command (`ip netns exec …`)."""
+        """Prepare.
+
+        `directory` is where ca.pem and the token go, one of its own if None; `command_prefix` runs the process
+        under another command (`ip netns exec …`).
+        """
         super().__init__()
         Settings().changed(switches)
         self._command = [*command_prefix, sys.executable, "-m", "tests.standin", "--json", "--until-eof"]
@@ -69,7 +73,7 @@ class StandIn(Control):
         self._command += ["--settings", json.dumps(switches)]
         self._command += ["--tls"] if tls else []
         self._command += ["--tls-expired"] if tls_expired else []
-        self._command += ["--ca-dir", str(ca_dir)] if ca_dir is not None else []
+        self._command += ["--dir", str(directory)] if directory is not None else []
         for name in tls_names:
             self._command += ["--tls-name", name]
         self._process: subprocess.Popen[str] | None = None
@@ -107,6 +111,7 @@ class StandIn(Control):
         self.port = ready["port"]
         self.ca_file = Path(ready["ca_file"]) if ready["ca_file"] else None
         self.token = ready["token"]
+        self.token_file = Path(ready["token_file"])
         self.room = ready["room"]
         self.pid = ready["pid"]
 

@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import re
 import wave
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.standin.calls import Call
@@ -14,31 +15,42 @@ from tests.standin.people import LocalParticipant
 from tests.standin.wav import open_recording, read_pcm
 from tests.standin.world import World
 
-_REPORT_S = 5.0
+
+@dataclass(frozen=True)
+class Files:
+    """What a device needs files for."""
+
+    token: Path
+    ca: Path | None
+    """The CA to trust (PEM), with tls."""
 
 
 class Console:
     """The live log, a voice in the room, and recordings."""
 
-    def __init__(self, world: World, room_id: str, *, quiet: bool) -> None:
+    def __init__(self, world: World, room_id: str, *, quiet: bool, report_s: float) -> None:
         self._world = world
         self._room_id = room_id
         self._quiet = quiet
+        self._report_s = report_s
         self._timer: asyncio.TimerHandle | None = None
         self._seen: dict[int, tuple[int, int]] = {}
         self._recordings: dict[int, wave.Wave_write] = {}
         self._directory: Path | None = None
 
-    def introduce(self, admin_port: int, ca_file: Path | None) -> None:
+    def introduce(self, files: Files) -> None:
         """Say how to point a device at this room."""
-        world = self._world
-        print(f"A room is open at {world.base_url}. For the device's YAML:\n")
-        print(f"  API address   {world.base_url}")
-        print(f"  room          {self._room_id}")
-        print(f"  token         {world.mint_token()}")
-        if ca_file is not None:
-            print(f"  CA file       {ca_file}")
-        print(f"\nControl API at http://127.0.0.1:{admin_port}. Ctrl-C closes the room.\n", flush=True)
+        url = self._world.base_url
+        print(f"A room is open at {url}. In the device's configuration:\n")
+        print("backend:")
+        print(f"  url: {url}/v2/ingest/sessions")
+        print(f"  token_file: {files.token}")
+        if files.ca is not None:
+            print(f"  ca_file: {files.ca}")
+        print("session:")
+        print(f"  room_id: {self._room_id}")
+        print(f"\nThe token itself: {files.token.read_text()}")
+        print("Ctrl-C closes the room.\n", flush=True)
 
     def start(self) -> None:
         """Begin the live log."""
@@ -85,7 +97,7 @@ class Console:
             recording.writeframes(pcm)
 
     def _report_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(_REPORT_S, self._report)
+        self._timer = asyncio.get_running_loop().call_later(self._report_s, self._report)
 
     def _report(self) -> None:
         """One line for each device that is in the room."""
@@ -96,7 +108,7 @@ class Console:
             index, now = call.info.index, (call.received.frames, call.sent.frames)
             before = self._seen.get(index, (0, 0))
             self._seen[index] = now
-            in_s, out_s = ((a - b) / _REPORT_S for a, b in zip(now, before, strict=True))
+            in_s, out_s = ((a - b) / self._report_s for a, b in zip(now, before, strict=True))
             self._print(f"{call.info.participant_name}: {in_s:.1f} frames/s in, {out_s:.1f} out")
         for index in [i for i in self._recordings if not self._world.calls.calls[i].open]:
             self._recordings.pop(index).close()

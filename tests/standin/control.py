@@ -74,6 +74,8 @@ class Control:
     """The CA to trust (PEM), with tls."""
     token: str
     """A token that is good for a day."""
+    token_file: Path
+    """A file with that token and nothing else, readable by its owner only."""
     room: str
     """The room `create_session` and `add` use unless told otherwise."""
 
