@@ -26,7 +26,9 @@ _REPO = Path(__file__).resolve().parents[2]
 class MemoryDevice:
     """That process, started, asked and stopped by a test. `prefix` goes before the command (`ip netns exec …`)."""
 
-    def __init__(self, directory: Path, config: dict[str, Any], *, ppm: float = 0.0, prefix: Sequence[str] = ()) -> None:
+    def __init__(
+        self, directory: Path, config: dict[str, Any], *, ppm: float = 0.0, prefix: Sequence[str] = ()
+    ) -> None:
         self.socket = directory / "control.sock"
         path = directory / "ingestd.yaml"
         path.write_text(json.dumps({**config, "control": {"socket": str(self.socket)}}))

@@ -38,7 +38,7 @@ class NumberedSource:
     def __init__(self, ppm: float = 0.0) -> None:
         self.frame_s = FRAME_SAMPLES / (SAMPLE_RATE_HZ * (1.0 + ppm * 1e-6))
         self.start_s = 0.0
-        """When frame 1 began, CLOCK_MONOTONIC: frame n is complete at start_s + n × frame_s."""
+        """When frame 1 began, CLOCK_MONOTONIC: frame n is complete at start_s + n * frame_s."""
         self._number = 0
 
     def open(self) -> Negotiated:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ingestd.core.pacing import Do, Pacer, guard_s
 from ingestd.core.ring import SampleRing
@@ -113,6 +114,7 @@ class Uplink:
         return float(np.polyfit(number - number.mean(), np.array(self.sent_s) - self.sent_s[0], 1)[0])
 
     @property
-    def latency_ms(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def latency_ms(self) -> NDArray[np.float64]:
         """From each frame's last sample, by the source's true clock, to its going out."""
-        return (np.array(self.sent_s) - np.array(self.ready_s)) * 1000.0
+        late_s: NDArray[np.float64] = np.array(self.sent_s) - np.array(self.ready_s)
+        return late_s * 1000.0

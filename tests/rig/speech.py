@@ -55,18 +55,20 @@ def _run(command: list[str], sent: bytes = b"") -> bytes:
     return subprocess.run(command, input=sent, capture_output=True, check=True).stdout
 
 
-def utterances(cache: Path = CACHE) -> list[Pcm]:
+def utterances(voice: str = "en-gb", cache: Path = CACHE) -> list[Pcm]:
     """Each of TEXTS."""
-    return [speak(text, cache=cache) for text in TEXTS]
+    return [speak(text, voice=voice, cache=cache) for text in TEXTS]
 
 
-def conversation(seconds: float, *, gap_s: float = 0.6, cache: Path = CACHE) -> tuple[Pcm, list[Span]]:
+def conversation(
+    seconds: float, *, gap_s: float = 0.6, voice: str = "en-gb", cache: Path = CACHE
+) -> tuple[Pcm, list[Span]]:
     """Whole utterances, each after a silence, for at most that long; silence fills it up to exactly that."""
     said: list[Pcm] = []
     spans: list[Span] = []
     at = 0
     total = round(seconds * RATE)
-    parts = utterances(cache)
+    parts = utterances(voice, cache)
     gap = silence(gap_s)
     while at + len(gap) + len(part := parts[len(spans) % len(parts)]) <= total:
         spans.append(Span(at + len(gap), at + len(gap) + len(part)))
