@@ -62,6 +62,16 @@ def test_the_upgrade_stalls_and_goes_on(standin: StandIn) -> None:
         device.wait("meeting-joined")
 
 
+def test_a_client_that_gives_up_while_the_upgrade_stalls_is_noted(standin: StandIn) -> None:
+    standin.script_sockets(SocketFault("stall", at="upgrade", for_s=0.3))
+    address = ("127.0.0.1", standin.port)
+    with socket.create_connection(address) as client:
+        client.sendall(b"GET /videosdk?ref=x HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\n\r\n")
+        standin.wait_for(lambda: standin.connections() and standin.connection().counts["fault_stall"])
+    info = standin.wait_for(lambda: i if (i := standin.connection()).closed_by else None)
+    assert (info.closed_by, info.how) == ("client", "eof")
+
+
 def test_the_upgrade_is_answered_with_any_bytes(standin: StandIn) -> None:
     answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
     standin.script_sockets(SocketFault("raw_upgrade", at="upgrade", data=answer))
@@ -135,6 +145,7 @@ def test_the_connection_is_reset_over_tls_too() -> None:
             device.wait("meeting-joined")
             assert device.ws.sock is not None
             with socket.socket(fileno=os.dup(device.ws.sock.fileno())) as below_tls:
+                below_tls.settimeout(10)
                 standin.inject(SocketFault("abort"))
                 with pytest.raises(ConnectionResetError):
                     below_tls.recv(1)

@@ -110,6 +110,7 @@ async def _get_settings(request: web.Request) -> web.Response:
 async def _patch_settings(request: web.Request) -> web.Response:
     world = request.app[WORLD]
     world.settings = world.settings.changed(await request.json())
+    world.webhooks.prepare()
     return web.json_response(asdict(world.settings))
 
 

@@ -22,6 +22,7 @@ from tests.standin.calls import Call
 from tests.standin.faults import SocketFault, When
 from tests.standin.inbound import MalformedError, media_pcm, parse
 from tests.standin.jitter import FRAME_BYTES
+from tests.standin.messaging import Messaging
 from tests.standin.outbox import Outbox
 from tests.standin.records import ConnectionInfo
 from tests.standin.remote import RemoteParticipant
@@ -55,11 +56,11 @@ class Connection(asyncio.Protocol):
         self._reader = frames.FrameReader(world.settings.max_message_bytes)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._awaiting_pong = False
-        self._waiting: list[tuple[str, str, str]] = []
         self.call: Call | None = None
         self.participant: RemoteParticipant | None = None
         self.transport: asyncio.Transport
         self.outbox: Outbox
+        self._messaging: Messaging
 
     @property
     def settings(self) -> Settings:
@@ -205,7 +206,9 @@ class Connection(asyncio.Protocol):
         elif event == "stop":
             self._take_stop(now_s)
         elif event in ("subscribe", "unsubscribe", "message"):
-            self._take_topic(event, frame)
+            if self.state not in (State.STARTED, State.JOINED):
+                raise topics.TopicRefusedError("topic_before_start")
+            self._messaging.take(event, frame)
         else:
             raise MalformedError("unknown_event")
 
@@ -225,6 +228,7 @@ class Connection(asyncio.Protocol):
         call.open = True
         self.outbox.log = call.sent
         self.participant = RemoteParticipant(call, self)
+        self._messaging = Messaging(self, call)
         lifecycle.started(self)
         self._run_script("start")
         if self.settings.join_delay_s > 0:
@@ -244,9 +248,7 @@ class Connection(asyncio.Protocol):
         if self.settings.send_meeting_joined:
             self.send_frame(lifecycle.meeting_joined(self.room, self.settings))
         self.room.join(self.participant, self.settings)
-        waiting, self._waiting = self._waiting, []
-        for event, topic, text in waiting:
-            self._do_topic(event, topic, text)
+        self._messaging.joined(self.room, self.participant)
         lifecycle.joined(self)
         if self.settings.max_session_s:
             self.later("session", self.settings.max_session_s, self._time_is_up)
@@ -284,34 +286,6 @@ class Connection(asyncio.Protocol):
             self.send_frame(lifecycle.meeting_left("STOPPED", self.settings))
         if self.settings.after_stop == "close":
             self.close(1000, "")
-
-    def _take_topic(self, event: str, frame: dict[str, Any]) -> None:
-        if self.state not in (State.STARTED, State.JOINED):
-            raise topics.TopicRefusedError("topic_before_start")
-        topic = topics.checked_topic(frame.get("topic"), self.settings)
-        text = ""
-        if event == "message":
-            if "data" not in frame:
-                raise topics.TopicRefusedError("message_without_data")
-            text = topics.serialised(frame["data"], self.settings)
-        if self.state is State.JOINED:
-            self._do_topic(event, topic, text)
-        elif len(self._waiting) < self.settings.waiting_messages:
-            self._waiting.append((event, topic, text))
-        else:
-            raise topics.TopicRefusedError("too_many_waiting")
-
-    def _do_topic(self, event: str, topic: str, text: str) -> None:
-        if self.participant is None or self.room is None or self.call is None:
-            return
-        if event == "subscribe":
-            self.room.subscribe(self.participant, topic, self.settings)
-        elif event == "unsubscribe":
-            self.participant.topics.discard(topic)
-        else:
-            self.call.info.messages_in += 1
-            self.room.publish(self.participant, topic, text)
-            lifecycle.published(self, topic, text)
 
     # --- the rest
 

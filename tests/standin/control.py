@@ -165,7 +165,7 @@ class Control:
 
     def connection(self, index: int = -1) -> ConnectionInfo:
         """One connection, the last by default."""
-        return self.connections()[index]
+        return self.connections(index)[0]
 
     def received(self, call: str | int, start: int = 0) -> KeptFrames:
         """The media frames a session sent, with the times of their arrival, from frame `start` on."""
@@ -309,7 +309,7 @@ class Control:
         def probe() -> ConnectionInfo | None:
             state = self.state()
             ended = state["connections"] > index and index not in state["open_connections"]
-            found = self.connections()[index] if ended else None
+            found = self.connections(index)[0] if ended else None
             return found if found is not None and found.closed_by else None
 
         return self.wait_for(probe, f"connection {index} closed", timeout_s)

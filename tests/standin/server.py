@@ -46,6 +46,7 @@ class Server:
         scheme = "https" if self._tls else "http"
         named = f"[{service.host}]" if ":" in service.host else service.host
         self._world.base_url = f"{scheme}://{'127.0.0.1' if named == '0.0.0.0' else named}:{self.port}"
+        self._world.webhooks.prepare()
         self._world.ticker.start()
 
     async def stop(self) -> None:

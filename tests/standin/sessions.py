@@ -82,6 +82,7 @@ async def register_webhook(request: web.Request) -> web.Response:
         if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
             raise RefusedError(400, "events must be a list of strings")
         world.webhooks.registered.append((body["url"], frozenset(events)))
+        world.webhooks.prepare()
         return web.json_response({"message": "Webhook registered", "data": body})
     except RefusedError as exc:
         return _error(world, exc, SessionFault())

@@ -47,10 +47,13 @@ async def upgrade(request: web.Request) -> web.StreamResponse:
     refusal = await _faulted(request, info, script)
     if refusal is None:
         refusal = _refusal(request, ref_state)
+    transport = request.transport
+    if transport is None:
+        info.closed_by, info.how, info.closed_s = "client", "eof", time.monotonic()
+        return taken.Taken()
     if refusal is not None:
         info.closed_by, info.how, info.closed_s = "server", "refused", time.monotonic()
         return refusal
-    transport = taken.transport_of(request)
     transport.write(_handshake(request))
     connection = _Socket(world, ref, info, script, http=transport.get_protocol())
     transport.set_protocol(connection)

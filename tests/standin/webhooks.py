@@ -63,8 +63,13 @@ class Webhooks:
         return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
     def rotate_key(self) -> None:
-        """Sign with a new key from now on."""
-        self._key = None
+        """Sign with a new key from now on. Making one takes some ticks' time, and nothing else runs meanwhile."""
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    def prepare(self) -> None:
+        """Make the key now if anyone is to get webhooks, and not once audio flows."""
+        if self._settings().webhook_urls or self.registered:
+            self._private()
 
     async def stop(self) -> None:
         """Stop posting; what is still queued is lost."""
@@ -75,7 +80,8 @@ class Webhooks:
 
     def _private(self) -> rsa.RSAPrivateKey:
         if self._key is None:
-            self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            self.rotate_key()
+        assert self._key is not None
         return self._key
 
     def _signature(self, body: bytes) -> str:
