@@ -41,9 +41,7 @@ def test_the_page_s_own_request_is_taken_as_it_stands(standin: StandIn) -> None:
     assert call.participant_id, "an id is generated when none is given"
 
 
-@pytest.mark.parametrize(
-    ("scheme", "bearer", "raw"), [("both", 200, 200), ("bearer", 200, 401), ("raw", 401, 200)]
-)
+@pytest.mark.parametrize(("scheme", "bearer", "raw"), [("both", 200, 200), ("bearer", 200, 401), ("raw", 401, 200)])
 def test_the_authorization_scheme_is_a_switch(standin: StandIn, scheme: str, bearer: int, raw: int) -> None:
     standin.configure(auth_scheme=scheme)
     body = {"roomId": standin.room}
@@ -67,9 +65,7 @@ def test_a_missing_wrong_or_expired_token_is_401(standin: StandIn) -> None:
     ids=str,
 )
 def test_a_token_without_permission_is_403(standin: StandIn, claims: dict[str, Any]) -> None:
-    answer = standin.post_session(
-        {"roomId": standin.room}, authorization=f"Bearer {standin.mint_token(**claims)}"
-    )
+    answer = standin.post_session({"roomId": standin.room}, authorization=f"Bearer {standin.mint_token(**claims)}")
     assert answer.status_code == 403
     assert answer.json()["message"]
 
