@@ -15,6 +15,7 @@ from typing import Any, Final
 from ingestd import status
 from ingestd.audio.ports import Sink, Source
 from ingestd.config import Config
+from ingestd.config.pending import pending
 from ingestd.config.secret import exposure
 from ingestd.control.methods import methods
 from ingestd.control.server import ControlThread
@@ -72,9 +73,10 @@ class Daemon:
             reporter=self._reporter,
         )
         self._workers: tuple[Worker, ...] = (self._capture, self._receiver, self._sender, self._control)
-        warning = exposure(config.backend.token_file)
-        if warning:
+        if warning := exposure(config.backend.token_file):
             LOG.warning("%s", warning)
+        for key in pending(config):
+            LOG.warning("%s is set, but this version does not act on it yet", key)
 
     def status(self) -> dict[str, Any]:
         """See `ingestd.status`. Any thread."""

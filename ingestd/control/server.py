@@ -34,7 +34,10 @@ class _Client:
 
 
 class ControlThread(Worker):
-    """Answers `methods` (name → function of the params), and `subscribe`/`unsubscribe` for itself."""
+    """Serves the control socket: requests, and news of what happens.
+
+    `methods`: name → function of the params. Which client hears which topic is kept here.
+    """
 
     name = "control"
 

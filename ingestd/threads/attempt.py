@@ -17,7 +17,10 @@ from ingestd.threads.worker import Worker
 
 
 class Attempt(Worker):
-    """Posts SessionCreated and Connected, or AttemptFailed, all with its `epoch`."""
+    """Creates a session and connects to it, once.
+
+    Posts SessionCreated and Connected, or AttemptFailed, all with its `epoch`.
+    """
 
     name = "attempt"
 

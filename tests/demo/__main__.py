@@ -26,7 +26,7 @@ def main() -> int:
         print(f"demo: --seconds is to be {_SHORTEST_S:g} at least, for something to be heard on both sides of the cut")
         return 2
     console = Console()
-    with Screen(console) as screen:
+    with Screen(console, arguments.picture) as screen:
         evidence = scene.run(arguments.seconds, screen.watch, screen.say)
     figures = judge(evidence)
     _write_recordings(evidence, arguments.out)
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seconds", type=float, default=40.0, help="how long they talk (default %(default)g)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write an SVG of the live panel")
     parser.add_argument(
         "--out", type=Path, default=Path("out/demo"), metavar="DIR", help="for the recordings (default %(default)s)"
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -25,8 +27,10 @@ _STATE_STYLE = {"streaming": "bold green", "waiting": "bold red", "creating": "y
 class Screen:
     """A context manager; `watch` and `say` are what `scene.run` wants."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, picture: Path | None = None) -> None:
+        """`picture`: an SVG file for the panel as it stands while both talk."""
         self._console = console
+        self._picture = picture
         self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
         self._start_s = time.monotonic()
         self._next_line_s = 0.0
@@ -49,6 +53,11 @@ class Screen:
 
     def watch(self, moment: Moment) -> None:
         """How things stand."""
+        if self._picture and moment.room_level > 0.05 and moment.speaker_level > 0.05 and moment.status:
+            paper = Console(record=True, width=100, file=io.StringIO())
+            paper.print(_panel(moment))
+            paper.save_svg(str(self._picture), title="scripts/demo")
+            self._picture = None
         if self._live:
             self._live.update(_panel(moment))
         elif moment.elapsed_s >= self._next_line_s:
@@ -72,7 +81,7 @@ def _panel(moment: Moment) -> Panel:
     status = moment.status
     state = status["state"] if status else "no answer"
     reason = f"  {status['reason']}" if status else ""
-    table.add_row("device", Text(state, _STATE_STYLE.get(state, "yellow")) + Text(reason[:80], "dim"))
+    table.add_row("device", Text.assemble((state, _STATE_STYLE.get(state, "yellow")), (reason[:80], "dim")))
     table.add_row("network", Text("cut", "bold red") if moment.cut else Text("up", "green"))
     table.add_row("room hears", _meter(moment.room_level))
     table.add_row("speaker", _meter(moment.speaker_level))

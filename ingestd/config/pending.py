@@ -1,0 +1,29 @@
+"""Keys that are read and checked, but that this version does not act on yet: said at start, never passed over."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Final
+
+from ingestd.config.schema import Config
+
+_IDLE: Final = {
+    "session.start": "auto",
+    "session.max_age_s": None,
+    "session.hangup_when_alone_s": None,
+    "session.max_call_s": None,
+    "audio.duplex": "full",
+    "audio.capture.channel": "mix",
+    "audio.capture.gain_db": 0.0,
+    "audio.capture.mixer": None,
+    "audio.playback.gain_db": 0.0,
+    "audio.playback.mixer": None,
+    "hooks": (),
+    "metrics.listen": None,
+}
+"""Path → the value that asks for nothing."""
+
+
+def pending(config: Config) -> list[str]:
+    """The keys that `config` sets and nothing heeds."""
+    return [path for path, idle in _IDLE.items() if reduce(getattr, path.split("."), config) != idle]

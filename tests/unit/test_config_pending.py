@@ -1,0 +1,19 @@
+"""A key without effect is told, not passed over."""
+
+from __future__ import annotations
+
+from ingestd.config.pending import pending
+from ingestd.config.schema import Audio, Backend, Capture, Config, Session
+
+
+def test_defaults_ask_for_nothing_that_is_missing() -> None:
+    assert pending(Config(backend=Backend(url="https://example.com/"))) == []
+
+
+def test_keys_that_nothing_heeds_are_named() -> None:
+    config = Config(
+        backend=Backend(url="https://example.com/"),
+        session=Session(room_id="abcd", max_age_s=3600.0),
+        audio=Audio(capture=Capture(gain_db=6.0)),
+    )
+    assert pending(config) == ["session.max_age_s", "audio.capture.gain_db"]
