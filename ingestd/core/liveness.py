@@ -34,8 +34,8 @@ class Liveness:
         """The payload of a ping to send now, or None. One is under way at a time. Sender."""
         if now < self._next_ping_s or self._sent != self._answered:
             return None
+        self._sent_s = now  # before `_sent`: a verdict between the two must not see the new ping with the old time
         self._sent += 1
-        self._sent_s = now
         self._next_ping_s = now + PING_EVERY_S
         return b"%d" % self._sent
 
@@ -43,7 +43,7 @@ class Liveness:
         """A pong came in. Unsolicited and repeated ones are ignored. Receiver."""
         if payload == b"%d" % self._sent and self._answered != self._sent:
             self.rtt_ms = (now - self._sent_s) * 1000.0
-            self.min_rtt_ms = min(self.rtt_ms, self.min_rtt_ms or self.rtt_ms)
+            self.min_rtt_ms = self.rtt_ms if self.min_rtt_ms is None else min(self.rtt_ms, self.min_rtt_ms)
             self._answered = self._sent
 
     def inbound(self, now: float) -> None:

@@ -85,6 +85,11 @@ def decode_close(payload: bytes) -> tuple[int, str]:
     return int.from_bytes(payload[:2], "big"), payload[2:].decode("utf-8", "replace")
 
 
+def may_be_sent(code: int) -> bool:
+    """False for what only stands for the lack of a close code, or means nothing (RFC 6455 §7.4)."""
+    return (1000 <= code <= 1014 and code not in (1004, 1005, 1006)) or 3000 <= code <= 4999
+
+
 class FrameReader:
     """Turns the inbound byte stream into messages. One thread at a time; never holds more than one message."""
 

@@ -27,8 +27,9 @@ class Worker(abc.ABC):
         self._stopping.set()
 
     def join(self, timeout_s: float) -> bool:
-        """Waits for the end; False where the thread is still alive after `timeout_s`."""
-        self._thread.join(timeout_s)
+        """Waits for the end; False where the thread is still alive after `timeout_s`. Never started is ended."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     @abc.abstractmethod
