@@ -248,9 +248,9 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
     return near, far
 
 
-def tls_pair(ca: trustme.CA) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
-    """Two ends of a TLS connection over loopback: (client, server)."""
+def tls_pair(ca: trustme.CA, context: ssl.SSLContext | None = None) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
+    """Two ends of a TLS connection over loopback: (client, server); `context` is the client's."""
     near, far = tcp_pair()
     server = Task(lambda: server_tls(ca).wrap_socket(far, server_side=True))
-    client = client_tls(ca).wrap_socket(near, server_hostname="localhost")
+    client = (context or client_tls(ca)).wrap_socket(near, server_hostname="localhost")
     return client, server.result()
