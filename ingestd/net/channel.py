@@ -48,7 +48,8 @@ class Channel:
         self._messages: deque[bytes] = deque()
         self._goodbye: list[bytes] | None = None
         self._pending: memoryview | None = None
-        self._ended_by: ChannelClosed | None = None
+        self._ended_by: ChannelError | None = None
+        self._message_may_go = True  # one between two media frames: messages never crowd out the audio
         self._over = False
         self._users = 1
         self._users_lock = threading.Lock()
@@ -123,10 +124,14 @@ class Channel:
             return False
         self._write(rfc6455.encode_frame(Opcode.TEXT, wire.encode_media(pcm)))
         self.media_sent += 1
+        self._message_may_go = True
         return True
 
     def send_others(self, now: float) -> None:
-        """Sends what is due beside media: pongs and pings at once, and at most one message. Raises ChannelClosed."""
+        """Sends what is due beside media: pongs and pings at once, and one message after each media frame.
+
+        Raises ChannelClosed.
+        """
         if not self._flush():
             return
         if self._goodbye is not None:
@@ -137,7 +142,8 @@ class Channel:
         ping = self.liveness.ping(now)
         if ping is not None and self._flush():
             self._write(rfc6455.encode_frame(Opcode.PING, ping))
-        if self._messages and self._flush():
+        if self._messages and self._message_may_go and self._flush():
+            self._message_may_go = False
             self._write(rfc6455.encode_frame(Opcode.TEXT, self._messages.popleft()))
             self.messages_sent += 1
 
@@ -186,7 +192,7 @@ class Channel:
         try:
             messages = self._reader.feed(data)
         except RemoteProtocolError:
-            self._goodbye = [rfc6455.encode_close(1002)]
+            self._end_by_fault()
             raise
         events: list[wire.Event] = []
         for message in messages:
@@ -194,9 +200,17 @@ class Channel:
                 self.wire_faults["oversize"] += 1
             elif message.opcode is Opcode.TEXT:
                 self._take_text(message.payload, events)
-            else:
-                self._take_other(message, now)
+            elif not self._take_other(message, now):
+                break
+        if self._reader.broken is not None and self._ended_by is None:
+            # Raised by the next call: what came before the fault counts.
+            self._ended_by = self._reader.broken
+            self._end_by_fault()
         return events
+
+    def _end_by_fault(self) -> None:
+        if self._goodbye is None:
+            self._goodbye = [rfc6455.encode_close(1002)]
 
     def _take_text(self, text: bytes, events: list[wire.Event]) -> None:
         try:
@@ -213,7 +227,8 @@ class Channel:
             self.wire_faults["unknown"] += 1
         events.append(event)
 
-    def _take_other(self, frame: Frame, now: float) -> None:
+    def _take_other(self, frame: Frame, now: float) -> bool:
+        """False after a close frame: what follows it does not count."""
         match frame.opcode:
             case Opcode.PING:
                 # Bounded: a flood of pings keeps the newest, which is all RFC 6455 §5.5.3 asks for.
@@ -222,13 +237,17 @@ class Channel:
                 self.liveness.pong(frame.payload, now)
             case Opcode.CLOSE:
                 code, reason = rfc6455.decode_close(frame.payload)
-                # Answered in kind (RFC 6455 §5.5.1) if the sender still gets to it.
-                self._goodbye = [rfc6455.encode_close(code if 1000 <= code < 5000 and code != 1005 else 1000)]
+                # Answered in kind (RFC 6455 §5.5.1) if the sender still gets to it; but if this is the answer to our
+                # own close frame, nothing may follow that one.
+                if self._goodbye is None:
+                    self._goodbye = [rfc6455.encode_close(code if rfc6455.may_be_sent(code) else 1000)]
                 said = f" “{_printable(reason)}”" if reason else ""
                 # Raised by `receive` after the events that came before it.
                 self._ended_by = ChannelClosed(f"the server closed the connection with code {code}{said}", code, reason)
+                return False
             case _:
                 self.wire_faults["binary"] += 1
+        return True
 
 
 def _printable(text: str) -> str:
