@@ -5,14 +5,15 @@ Runs in an attempt's own thread. `Cancel` ends it from outside: the socket it is
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import ssl
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from ingestd.core.ingest_session import check_ws_url
 from ingestd.errors import ChannelClosed, ChannelError
@@ -54,7 +55,8 @@ class Dialer:
     """Opens connections. `tls` verifies; it is never made to do otherwise."""
 
     tls: ssl.SSLContext
-    proxy_url: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)
+    """May hold a password."""
 
     def open(self, ws_url: str, cancel: Cancel, deadline_s: float) -> stream.Stream:
         """An open WebSocket at `ws_url` by `deadline_s` (CLOCK_MONOTONIC). Raises ChannelError, without the URL."""
@@ -67,15 +69,16 @@ class Dialer:
             cancel.watch(sock)
             if parts.scheme == "wss":
                 sock.settimeout(_left(deadline_s, HANDSHAKE_S, "TLS handshake"))
-                sock = self.tls.wrap_socket(sock, server_hostname=host)
-                cancel.watch(sock)
+                sock = self.tls.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+                cancel.watch(sock)  # before the handshake: `wrap_socket` took the descriptor from the old object
+                sock.do_handshake()
             _upgrade(sock, ws_url, deadline_s)
             cancel.watch(None)
             return stream.Stream(sock)
         except TimeoutError:
             sock.close()
             raise ChannelError(f"{host}:{port} did not finish the handshake in time") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError) as error:  # ValueError: a host name that TLS can't ask for
             sock.close()
             raise ChannelError(f"handshake with {host}:{port} failed: {stream.describe(error)}") from error
         except ChannelError:
@@ -100,8 +103,7 @@ class Dialer:
                     sock.settimeout(_left(deadline_s, CONNECT_S, "connect"))
                     sock.connect(address)
                     if via is not None:
-                        sock.settimeout(_left(deadline_s, HANDSHAKE_S, "proxy"))
-                        _tunnel(sock, host, port)
+                        _tunnel(sock, host, port, via, min(deadline_s, time.monotonic() + HANDSHAKE_S))
                 except OSError as error:
                     sock.close()
                     last = error
@@ -122,12 +124,18 @@ def _left(deadline_s: float, most_s: float, what: str) -> float:
     return min(left, most_s)
 
 
-def _tunnel(sock: socket.socket, host: str, port: int) -> None:
+def _tunnel(sock: socket.socket, host: str, port: int, via: SplitResult, deadline_s: float) -> None:
     """HTTP CONNECT (RFC 9110 §9.3.6) through an open connection to the proxy."""
     name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    sock.sendall(f"CONNECT {name} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode("ascii"))
+    lines = [f"CONNECT {name} HTTP/1.1", f"Host: {name}"]
+    if via.username is not None:
+        login = f"{unquote(via.username)}:{unquote(via.password or '')}"
+        lines.append(f"Proxy-Authorization: Basic {base64.b64encode(login.encode()).decode('ascii')}")
+    sock.settimeout(_left(deadline_s, HANDSHAKE_S, "proxy"))
+    sock.sendall("".join(f"{line}\r\n" for line in (*lines, "")).encode("ascii"))
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
+        sock.settimeout(_in_time(deadline_s))
         byte = sock.recv(1)  # one at a time: what follows belongs to TLS
         if not byte or len(answer) > 8192:
             raise ChannelError("the proxy closed the connection or sent no HTTP answer; check backend.proxy")
@@ -138,20 +146,38 @@ def _tunnel(sock: socket.socket, host: str, port: int) -> None:
         raise ChannelError(f"the proxy answered {shown} to CONNECT {name}; check backend.proxy")
 
 
+def _in_time(deadline_s: float) -> float:
+    left = deadline_s - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
 class _BoundedSocket:
     """What websocket-client gets to see of the socket: a deadline and a budget over the whole handshake."""
 
     def __init__(self, sock: socket.socket, deadline_s: float) -> None:
         self._sock = sock
         self._deadline_s = deadline_s
-        self._budget = _MAX_HANDSHAKE_BYTES
+        self._head = bytearray()
 
     def recv(self, size: int) -> bytes:
-        self._budget -= size
-        if self._budget < 0:
+        if self._head.endswith(b"\r\n\r\n"):
+            # Only a refusal has a body. websocket-client would collect it, of whatever size and however slow.
+            raise ChannelError(self.refusal() or "the server sent no HTTP answer")
+        if len(self._head) + size > _MAX_HANDSHAKE_BYTES:
             raise ChannelError(f"the server's handshake is over {_MAX_HANDSHAKE_BYTES} bytes")
-        self._sock.settimeout(_left(self._deadline_s, HANDSHAKE_S, "WebSocket handshake"))
-        return self._sock.recv(size)
+        self._sock.settimeout(_in_time(self._deadline_s))
+        data = self._sock.recv(size)
+        self._head += data
+        return data
+
+    def refusal(self) -> str | None:
+        """What to say where the server answered by another status than 101."""
+        status = bytes(self._head[:64]).split(b" ", 2)[1:2]
+        if not status or not status[0][:3].isdigit() or status[0][:3] == b"101":
+            return None
+        return f"the server refused the WebSocket with HTTP status {status[0][:3].decode('ascii')}"
 
     def send(self, data: bytes) -> int:
         return self._sock.send(data)
@@ -178,14 +204,16 @@ def _upgrade(sock: socket.socket, ws_url: str, deadline_s: float) -> None:
     try:
         # redirect_limit=0: a redirect would be followed without our TLS, to wherever it says.
         client.connect(ws_url, socket=bounded, suppress_origin=True, redirect_limit=0, timeout=HANDSHAKE_S)
-    except websocket.WebSocketBadStatusException as error:
-        raise ChannelError(f"the server refused the WebSocket with HTTP status {error.status_code}") from None
     except websocket.WebSocketTimeoutException:
         raise TimeoutError from None
     except websocket.WebSocketConnectionClosedException:
         raise ChannelClosed("the server closed the connection during the handshake") from None
-    except websocket.WebSocketException as error:
+    except (ChannelError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a stranger's bytes make it fall over in more ways than it documents
         # Its texts can hold the URL, and with it the `ref`.
-        raise ChannelError(f"the WebSocket handshake failed: {type(error).__name__}") from None
+        raise ChannelError(bounded.refusal() or f"the WebSocket handshake failed: {type(error).__name__}") from None
     finally:
         client.sock = None
+    if refusal := bounded.refusal():
+        raise ChannelError(refusal)  # websocket-client 1.8 takes a redirect that it was not to follow for success

@@ -1,0 +1,141 @@
+"""Through an HTTP proxy, a small real one."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable
+
+import pytest
+import trustme
+
+from ingestd.errors import ChannelError
+from ingestd.net import dialer
+from ingestd.net.dialer import Cancel, Dialer
+from ingestd.net.stream import Stream
+from tests.unit.peers import GUARD_S, accept_upgrade, client_tls, header, read_head, server_tls, serving, until_closed
+
+Handler = Callable[[socket.socket], None]
+
+
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+class Tunnel:
+    """CONNECTs to wherever it is asked to, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.heads: list[bytes] = []
+
+    def __call__(self, sock: socket.socket) -> None:
+        head = read_head(sock)
+        self.heads.append(head)
+        host, _, port = head.split(b" ")[1].decode().rpartition(":")
+        with socket.create_connection((host, int(port)), GUARD_S) as far:
+            sock.sendall(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
+            back = threading.Thread(target=pump, args=(far, sock), daemon=True)
+            back.start()
+            pump(sock, far)
+            back.join(GUARD_S)
+
+
+def dial(ca: trustme.CA, proxy_port: int, port: int, login: str = "", scheme: str = "wss") -> Stream:
+    proxied = Dialer(client_tls(ca), f"http://{login}127.0.0.1:{proxy_port}")
+    return proxied.open(f"{scheme}://127.0.0.1:{port}/v?ref=vs_secret", Cancel(), time.monotonic() + GUARD_S)
+
+
+def room(sock: socket.socket) -> None:
+    accept_upgrade(sock)
+    until_closed(sock)
+
+
+def refused(ca: trustme.CA, handler: Handler) -> str:
+    """What dialling through such a proxy fails with."""
+    with serving(handler) as proxy, pytest.raises(ChannelError) as raised:
+        dial(ca, proxy.port, 9, login="user:hunter2@")
+    for secret in ("vs_secret", "hunter2", "user"):
+        assert secret not in str(raised.value)
+    return str(raised.value)
+
+
+def answering(answer: bytes) -> Handler:
+    def handle(sock: socket.socket) -> None:
+        read_head(sock)
+        sock.sendall(answer)
+
+    return handle
+
+
+@pytest.mark.parametrize("scheme", ["wss", "ws"])
+def test_the_call_goes_through_the_proxy_end_to_end(scheme: str, ca: trustme.CA) -> None:
+    tunnel = Tunnel()
+    tls = server_tls(ca) if scheme == "wss" else None
+    with serving(room, tls) as server, serving(tunnel) as proxy:
+        dial(ca, proxy.port, server.port, scheme=scheme).close()
+        assert (server.connections, proxy.connections) == (1, 1)
+        assert tunnel.heads[0].startswith(f"CONNECT 127.0.0.1:{server.port} HTTP/1.1\r\n".encode())
+        assert header(tunnel.heads[0], "Host") == f"127.0.0.1:{server.port}"
+        assert header(tunnel.heads[0], "Proxy-Authorization") is None
+
+
+def test_a_login_in_the_proxys_url_is_given_to_the_proxy_alone(ca: trustme.CA) -> None:
+    tunnel = Tunnel()
+    rooms: list[bytes] = []
+
+    def keep(sock: socket.socket) -> None:
+        rooms.append(accept_upgrade(sock))
+        until_closed(sock)
+
+    with serving(keep, server_tls(ca)) as server, serving(tunnel) as proxy:
+        dial(ca, proxy.port, server.port, login="us%40er:p%3Aw@").close()
+    expected = b64encode(b"us@er:p:w").decode()
+    assert header(tunnel.heads[0], "Proxy-Authorization") == f"Basic {expected}"
+    assert header(rooms[0], "Proxy-Authorization") is None
+
+
+@pytest.mark.parametrize("status", [403, 407, 502])
+def test_a_proxys_refusal_names_its_status(status: int, ca: trustme.CA) -> None:
+    said = refused(ca, answering(f"HTTP/1.1 {status} No\r\nContent-Length: 9\r\n\r\nsomething".encode()))
+    assert said == f"the proxy answered {status} to CONNECT 127.0.0.1:9; check backend.proxy"
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 200", b"\r\n\r\n", b"nonsense\r\n\r\n", b"HTTP/1.1 \xff\r\n\r\n", b"x" * 20_000], ids=len
+)
+def test_a_proxy_that_speaks_no_http_is_told(answer: bytes, ca: trustme.CA) -> None:
+    assert "proxy" in refused(ca, answering(answer)) or not answer
+
+
+def test_a_proxy_that_trickles_is_given_up(ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialer, "HANDSHAKE_S", 0.3)
+
+    def trickle(sock: socket.socket) -> None:
+        for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 5000:
+            sock.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+    assert "timed out" in refused(ca, trickle)
+
+
+def test_a_proxy_that_is_not_there_is_told(ca: trustme.CA) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with pytest.raises(ChannelError, match=f"can't connect to 127.0.0.1:{port}: Connection refused"):
+        dial(ca, port, 9)
+
+
+def test_the_proxys_password_is_not_in_the_dialers_repr(ca: trustme.CA) -> None:
+    assert "hunter2" not in repr(Dialer(client_tls(ca), "http://user:hunter2@proxy:3128"))
