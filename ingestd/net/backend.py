@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +12,7 @@ from ingestd.config.secret import read_token
 from ingestd.core.ingest_session import MAX_ANSWER_BYTES, IngestSession, read_answer
 from ingestd.errors import BackendError, BackendFault, ConfigError
 from ingestd.net import stream
+from ingestd.net.deadline import DeadlineSocket
 
 if TYPE_CHECKING:
     import requests
@@ -46,7 +47,8 @@ class Backend:
     token_file: Path
     auth_scheme: str
     tls: ssl.SSLContext
-    proxy_url: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)
+    """May hold a password."""
 
     def create(self, body: dict[str, Any]) -> IngestSession:
         """One POST, one session. Raises BackendError."""
@@ -54,9 +56,9 @@ class Backend:
         import requests
 
         token = self._token()
-        started = time.monotonic()
+        deadline_s = time.monotonic() + ANSWER_S
         try:
-            with _http(self.tls) as http:
+            with _http(self.tls, deadline_s) as http:
                 response = http.post(
                     self.url,
                     json=body,
@@ -68,13 +70,15 @@ class Backend:
                     stream=True,
                 )
                 with response:
-                    answer = _read_bounded(response, started + ANSWER_S)
+                    answer = _read_bounded(response)
         except requests.exceptions.SSLError as error:
             raise BackendError(BackendFault.TLS, f"TLS to the backend failed: {_cause(error)}") from None
-        except requests.exceptions.Timeout:
-            raise BackendError(BackendFault.TRANSIENT, "the backend did not answer in time") from None
         except (requests.exceptions.RequestException, OSError, ValueError) as error:
+            if isinstance(error, requests.exceptions.Timeout) or time.monotonic() >= deadline_s:
+                raise BackendError(BackendFault.TRANSIENT, "the backend did not answer in time") from None
             raise BackendError(BackendFault.TRANSIENT, f"can't reach the backend: {_cause(error)}") from None
+        if not 200 <= response.status_code < 300:
+            answer = answer.replace(token.encode("ascii"), b"<token>")  # a refusal may quote what it refuses
         return read_answer(response.status_code, response.headers, answer)
 
     def _token(self) -> str:
@@ -95,12 +99,20 @@ class _TokenAuth:
         return request
 
 
-def _http(tls: ssl.SSLContext) -> requests.Session:
+def _http(tls: ssl.SSLContext, deadline_s: float) -> requests.Session:
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util.retry import Retry
 
-    class ContextAdapter(HTTPAdapter):
+    class DeadlineAdapter(HTTPAdapter):
+        """Holds every connection to the deadline: the proxy's answer, the headers and the body."""
+
+        def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+            pool = super().get_connection_with_tls_context(*args, **kwargs)
+            pool.ConnectionCls = _bounded(pool.ConnectionCls, deadline_s)  # type: ignore[attr-defined]
+            return pool
+
+    class ContextAdapter(DeadlineAdapter):
         """Uses our TLS context as it is: the system's CAs, not a bundle of the library's own."""
 
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -120,18 +132,36 @@ def _http(tls: ssl.SSLContext) -> requests.Session:
     retry = Retry(total=None, connect=CONNECT_ROUNDS - 1, read=0, redirect=0, status=0, other=0, backoff_factor=0)
     http = requests.Session()
     http.mount("https://", ContextAdapter(max_retries=retry))
-    http.mount("http://", HTTPAdapter(max_retries=retry))
+    http.mount("http://", DeadlineAdapter(max_retries=retry))
+    http.trust_env = False  # neither a proxy nor a login from the environment: the configuration has both
     return http
 
 
-def _read_bounded(response: requests.Response, deadline_s: float) -> bytes:
+def _bounded(kind: Any, deadline_s: float) -> Any:
+    """urllib3's class of connection `kind`, reading under a deadline."""
+
+    class Bounded(kind):  # type: ignore[misc]
+        sock: Any
+
+        def connect(self) -> None:
+            super().connect()
+            self.sock = DeadlineSocket(self.sock, deadline_s)
+
+        def _tunnel(self) -> None:
+            plain = self.sock
+            self.sock = DeadlineSocket(plain, deadline_s)
+            super()._tunnel()
+            self.sock = plain  # TLS goes over the real one
+
+    return Bounded
+
+
+def _read_bounded(response: requests.Response) -> bytes:
     body = b""
     for chunk in response.iter_content(4096):
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
             break  # read_answer refuses it by its size
-        if time.monotonic() > deadline_s:
-            raise BackendError(BackendFault.TRANSIENT, "the backend did not finish its answer in time")
     return body
 
 

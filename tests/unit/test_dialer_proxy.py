@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from ingestd.net import dialer
 from ingestd.net.dialer import Cancel, Dialer
 from ingestd.net.stream import Stream
 from tests.unit.peers import GUARD_S, accept_upgrade, client_tls, header, read_head, server_tls, serving, until_closed
+from tests.unit.proxies import Tunnel
 
 Handler = Callable[[socket.socket], None]
 
@@ -23,33 +23,6 @@ Handler = Callable[[socket.socket], None]
 @pytest.fixture(scope="module")
 def ca() -> trustme.CA:
     return trustme.CA()
-
-
-def pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
-
-
-class Tunnel:
-    """CONNECTs to wherever it is asked to, and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.heads: list[bytes] = []
-
-    def __call__(self, sock: socket.socket) -> None:
-        head = read_head(sock)
-        self.heads.append(head)
-        host, _, port = head.split(b" ")[1].decode().rpartition(":")
-        with socket.create_connection((host, int(port)), GUARD_S) as far:
-            sock.sendall(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
-            back = threading.Thread(target=pump, args=(far, sock), daemon=True)
-            back.start()
-            pump(sock, far)
-            back.join(GUARD_S)
 
 
 def dial(ca: trustme.CA, proxy_port: int, port: int, login: str = "", scheme: str = "wss") -> Stream:

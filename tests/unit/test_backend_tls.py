@@ -1,0 +1,169 @@
+"""Whom the token goes to: certificates of both sides, and the way through a proxy."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import socket
+import ssl
+import time
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+import trustme
+
+from ingestd.errors import BackendError, BackendFault
+from ingestd.net import backend
+from ingestd.net.backend import Backend, tls_context
+from tests.unit.peers import client_tls, header, read_head, read_request, server_tls, serving, until_closed
+from tests.unit.proxies import Tunnel
+
+TOKEN = "eyJhbGciOi.eyJhcGlrZXki.s3cr3t-_"
+URL = "wss://ingest.example/videosdk?ref=vs_1"
+
+
+class Service:
+    """Gives a session to whoever asks, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[bytes] = []
+
+    def __call__(self, sock: socket.socket) -> None:
+        self.requests.append(read_request(sock)[0])
+        body = json.dumps({"data": {"wsUrl": URL}}).encode()
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        until_closed(sock)
+
+
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    path = tmp_path / "token"
+    path.write_text(TOKEN + "\n")
+    return path
+
+
+def refused(made: Backend) -> BackendError:
+    """The error of one attempt, which holds no secret."""
+    with pytest.raises(BackendError) as raised:
+        made.create({})
+    for secret in (TOKEN, "hunter2"):
+        assert secret not in repr(raised.value)
+    return raised.value
+
+
+def secure(port: int, token_file: Path, tls: ssl.SSLContext) -> Backend:
+    return Backend(f"https://127.0.0.1:{port}/", token_file, "bearer", tls)
+
+
+def test_an_extra_ca_is_trusted(token_file: Path, tmp_path: Path, ca: trustme.CA) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(ca_file))
+    with serving(Service(), server_tls(ca)) as server:
+        assert secure(server.port, token_file, tls_context(ca_file)).create({}).ws_url == URL
+
+
+@pytest.mark.parametrize("case", ["unknown", "host", "expired"])
+def test_a_wrong_certificate_is_refused_before_the_token_is_sent(case: str, token_file: Path, ca: trustme.CA) -> None:
+    ended = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+    tls, says = {
+        "unknown": (server_tls(trustme.CA()), "certificate refused: unable to get local issuer certificate"),
+        "host": (server_tls(ca, "elsewhere.example"), "certificate refused: IP address mismatch"),
+        "expired": (server_tls(ca, "127.0.0.1", not_after=ended), "certificate refused: certificate has expired"),
+    }[case]
+    service = Service()
+    with serving(service, tls) as server:
+        error = refused(secure(server.port, token_file, client_tls(ca)))
+    assert error.fault is BackendFault.TLS
+    assert says in str(error)
+    assert service.requests == []
+
+
+def test_a_client_certificate_is_shown(token_file: Path, tmp_path: Path, ca: trustme.CA) -> None:
+    files = {name: tmp_path / name for name in ("ca.pem", "cert.pem", "key.pem")}
+    leaf = ca.issue_cert("device.example")
+    ca.cert_pem.write_to_path(str(files["ca.pem"]))
+    leaf.cert_chain_pems[0].write_to_path(str(files["cert.pem"]))
+    leaf.private_key_pem.write_to_path(str(files["key.pem"]))
+    tls = server_tls(ca)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    ca.configure_trust(tls)
+    with serving(Service(), tls) as server:
+        shown = tls_context(files["ca.pem"], (files["cert.pem"], files["key.pem"]))
+        assert secure(server.port, token_file, shown).create({}).ws_url == URL
+        assert refused(secure(server.port, token_file, tls_context(files["ca.pem"]))).fault in (
+            BackendFault.TLS,
+            BackendFault.TRANSIENT,
+        )
+
+
+@pytest.mark.parametrize("spoil", ["absent", "nonsense", "directory"])
+def test_a_ca_file_that_cannot_be_loaded_is_told_at_once(spoil: str, tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    if spoil == "nonsense":
+        path.write_text("-----BEGIN CERTIFICATE-----\nnope\n-----END CERTIFICATE-----\n")
+    elif spoil == "directory":
+        path.mkdir()
+    with pytest.raises(BackendError, match=r"can't load backend\.ca_file or backend\.client_cert") as raised:
+        tls_context(path)
+    assert raised.value.fault is BackendFault.TLS
+
+
+def test_verification_is_always_on() -> None:
+    context = tls_context(None)
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+def proxied(port: int, proxy_port: int, token_file: Path, tls: ssl.SSLContext) -> Backend:
+    proxy = f"http://user:hunter2@127.0.0.1:{proxy_port}"
+    return Backend(f"https://127.0.0.1:{port}/", token_file, "bearer", tls, proxy)
+
+
+def test_through_a_proxy_the_token_stays_inside_tls(token_file: Path, ca: trustme.CA) -> None:
+    tunnel, service = Tunnel(), Service()
+    with serving(service, server_tls(ca)) as server, serving(tunnel) as proxy:
+        assert proxied(server.port, proxy.port, token_file, client_tls(ca)).create({}).ws_url == URL
+    assert tunnel.heads[0].startswith(f"CONNECT 127.0.0.1:{server.port} ".encode())
+    assert header(tunnel.heads[0], "Proxy-Authorization") == "Basic " + b64encode(b"user:hunter2").decode()
+    assert header(tunnel.heads[0], "Authorization") is None
+    assert header(service.requests[0], "Authorization") == f"Bearer {TOKEN}"
+
+
+def test_a_proxys_refusal_is_told(token_file: Path, ca: trustme.CA) -> None:
+    def refuse(sock: socket.socket) -> None:
+        read_head(sock)
+        sock.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+
+    with serving(refuse) as proxy:
+        error = refused(proxied(9, proxy.port, token_file, client_tls(ca)))
+    assert error.fault is BackendFault.TRANSIENT
+    assert "407" in str(error)
+
+
+def test_a_proxy_that_trickles_is_given_up_in_time(
+    token_file: Path, ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "ANSWER_S", 0.4)
+
+    def trickle(sock: socket.socket) -> None:
+        read_head(sock)
+        for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 5000:
+            sock.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+    started = time.monotonic()
+    with serving(trickle) as proxy:
+        error = refused(proxied(9, proxy.port, token_file, client_tls(ca)))
+    assert str(error) == "the backend did not answer in time"
+    assert time.monotonic() - started < 5
+
+
+def test_the_proxys_password_is_not_in_the_backends_repr(token_file: Path, ca: trustme.CA) -> None:
+    assert "hunter2" not in repr(proxied(1, 2, token_file, client_tls(ca)))
