@@ -24,19 +24,23 @@ class ControlClient:
         except OSError:
             self._sock.close()
             raise
-        self._lines = self._sock.makefile("rb")
+        self._timeout_s = timeout_s
+        self._unparsed = bytearray()
         self._last_id = 0
         self._notifications: deque[dict[str, Any]] = deque()
 
     def call(self, method: str, **params: Any) -> Any:
         """The method's result. Raises RpcError with what the daemon answered instead."""
         self._last_id += 1
+        self._sock.settimeout(self._timeout_s)
         self._sock.sendall(protocol.encode_request(method, params, self._last_id))
         while True:
             answer = self._next()
             if "method" in answer:
                 self._notifications.append(answer)
                 continue
+            if answer.get("id") not in (self._last_id, None):
+                continue  # to an earlier call, whose answer came too late
             if "error" in answer:
                 raise RpcError(int(answer["error"]["code"]), str(answer["error"]["message"]))
             return answer["result"]
@@ -52,14 +56,21 @@ class ControlClient:
 
     def close(self) -> None:
         """Hangs up."""
-        self._lines.close()
         self._sock.close()
 
     def _next(self) -> dict[str, Any]:
-        line = self._lines.readline()
-        if not line:
-            raise ConnectionError("the daemon closed the control connection")
-        answer = json.loads(line)
+        # By hand: a file made of a socket can't be read any more after its first time-out.
+        while (end := self._unparsed.find(b"\n")) < 0:
+            data = self._sock.recv(65536)
+            if not data:
+                raise ConnectionError("the daemon closed the control connection")
+            self._unparsed += data
+        line = bytes(self._unparsed[:end])
+        del self._unparsed[: end + 1]
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = None
         if not isinstance(answer, dict):
             raise ConnectionError("the daemon sent something that is not JSON-RPC")
         return answer

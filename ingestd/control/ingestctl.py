@@ -64,7 +64,7 @@ def _run(client: ControlClient, arguments: argparse.Namespace) -> int:
             if arguments.json:
                 try:
                     data = json.loads(data)
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     raise RpcError(EXIT_REFUSED, f"DATA is not JSON: {error}") from None
             client.call("publish", topic=arguments.topic, data=data)
         case "subscribe":

@@ -56,4 +56,14 @@ def _topic(params: Mapping[str, Any]) -> str:
     topic = params.get("topic")
     if not isinstance(topic, str) or not 1 <= len(topic) <= wire.MAX_TOPIC_CHARS:
         raise RpcError(INVALID_PARAMS, f"topic is to be a text of 1 to {wire.MAX_TOPIC_CHARS} characters")
+    if not _is_text(topic):
+        raise RpcError(INVALID_PARAMS, "topic holds half a surrogate pair, which UTF-8 can't")
     return topic
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

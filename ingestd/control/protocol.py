@@ -17,11 +17,15 @@ UNAVAILABLE: Final = -32000
 
 
 class RpcError(Exception):
-    """What a method answers instead of a result; `code` is one of this module's."""
+    """What a method answers instead of a result; `code` is one of this module's.
 
-    def __init__(self, code: int, message: str) -> None:
+    `request_id` is that of a request that could not be read as a whole.
+    """
+
+    def __init__(self, code: int, message: str, request_id: str | int | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.request_id = request_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +43,18 @@ def parse_request(line: bytes) -> Request:
         value = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):
         raise RpcError(PARSE_ERROR, "a line that is not JSON") from None
-    if not isinstance(value, dict) or value.get("jsonrpc") != "2.0" or not isinstance(value.get("method"), str):
-        raise RpcError(INVALID_REQUEST, 'not a JSON-RPC 2.0 request: {"jsonrpc": "2.0", "method": …, "id": …}')
-    params = value.get("params", {})
-    if not isinstance(params, dict):
-        raise RpcError(INVALID_PARAMS, "params is to be an object")
-    request_id = value.get("id")
+    fields: dict[str, Any] = value if isinstance(value, dict) else {}
+    request_id = fields.get("id")
     if request_id is not None and (isinstance(request_id, bool) or not isinstance(request_id, (str, int))):
         raise RpcError(INVALID_REQUEST, "id is to be a string or a whole number")
-    return Request(value["method"], params, request_id)
+    method = fields.get("method")
+    if fields.get("jsonrpc") != "2.0" or not isinstance(method, str):
+        hint = 'not a JSON-RPC 2.0 request: {"jsonrpc": "2.0", "method": …, "id": …}'
+        raise RpcError(INVALID_REQUEST, hint, request_id)
+    params = fields.get("params", {})
+    if not isinstance(params, dict):
+        raise RpcError(INVALID_PARAMS, "params is to be an object", request_id)
+    return Request(method, params, request_id)
 
 
 def encode_request(method: str, params: dict[str, Any], request_id: int) -> bytes:

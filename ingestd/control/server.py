@@ -80,15 +80,19 @@ class ControlThread(Worker):
                 self._path.unlink()
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):
+        try:
             sock, _ = self._listener.accept()
-            if len(self._clients) >= MAX_CLIENTS:
-                sock.close()
-                self.cut_off += 1
-                return
-            sock.setblocking(False)
-            self._clients[sock.fileno()] = _Client(sock)
-            self._selector.register(sock, selectors.EVENT_READ)
+        except OSError:
+            # Out of descriptors, or a client that went. Not at once again: the listener stays readable.
+            self._stopping.wait(_POLL_S)
+            return
+        if len(self._clients) >= MAX_CLIENTS:
+            sock.close()
+            self.cut_off += 1
+            return
+        sock.setblocking(False)
+        self._clients[sock.fileno()] = _Client(sock)
+        self._selector.register(sock, selectors.EVENT_READ)
 
     def _serve(self, client: _Client, ready: int) -> None:
         if ready & selectors.EVENT_WRITE:
@@ -105,24 +109,25 @@ class ControlThread(Worker):
             self._drop(client)
             return
         client.unparsed += data
-        while (end := client.unparsed.find(b"\n")) >= 0:
+        while 0 <= (end := client.unparsed.find(b"\n")) <= protocol.MAX_LINE_BYTES and client.sock.fileno() >= 0:
             line = bytes(client.unparsed[:end])
             del client.unparsed[: end + 1]
             if line.strip():
                 self._send(client, self._answer(client, line))
-        if len(client.unparsed) > protocol.MAX_LINE_BYTES:
+        if len(client.unparsed) > protocol.MAX_LINE_BYTES and client.sock.fileno() >= 0:
             self.cut_off += 1
             self._drop(client)
 
     def _answer(self, client: _Client, line: bytes) -> bytes:
-        request_id = None
         try:
             request = protocol.parse_request(line)
-            request_id = request.id
+        except RpcError as error:
+            return protocol.encode_error(error.request_id, error)
+        try:
             result = self._call(client, request)
         except RpcError as error:
-            return protocol.encode_error(request_id, error)
-        return b"" if request_id is None else protocol.encode_result(request_id, result)
+            return b"" if request.id is None else protocol.encode_error(request.id, error)
+        return b"" if request.id is None else protocol.encode_result(request.id, result)
 
     def _call(self, client: _Client, request: protocol.Request) -> Any:
         method = self._methods.get(request.method)

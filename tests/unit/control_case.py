@@ -1,0 +1,109 @@
+"""A control socket that is being served, and raw clients of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ingestd.control.methods import methods
+from ingestd.control.server import ControlThread
+from ingestd.net.channel import Channel
+from ingestd.net.stream import Stream
+from ingestd.threads.mailbox import Mailbox
+from tests.unit.peers import GUARD_S
+
+STATUS = {"state": "streaming", "session": {"call_id": "c1", "rtt_ms": None}, "faults": []}
+
+
+class Client:
+    """A local program: writes bytes, reads lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(GUARD_S)
+        self.sock.connect(str(path))
+        self._unread = b""
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def line(self) -> dict[str, Any]:
+        """The next line; EOFError where the server hung up."""
+        while b"\n" not in self._unread:
+            data = self.sock.recv(65536)
+            if not data:
+                raise EOFError
+            self._unread += data
+        line, _, self._unread = self._unread.partition(b"\n")
+        value = json.loads(line)
+        assert isinstance(value, dict)
+        assert value["jsonrpc"] == "2.0"
+        return value
+
+    def ask(self, method: str, params: Any = None, request_id: Any = 1) -> dict[str, Any]:
+        """The answer to one request."""
+        request = {"jsonrpc": "2.0", "method": method, "params": params or {}, "id": request_id}
+        self.send(json.dumps(request).encode() + b"\n")
+        return self.line()
+
+    def hung_up(self) -> bool:
+        """Whether the server closed this connection; waits for it."""
+        try:
+            while self.sock.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+        except TimeoutError:
+            return False
+        return True
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.sock.close()
+
+
+@dataclass
+class Control:
+    """A running control thread with the daemon's own methods, and the link that they post to."""
+
+    path: Path
+    thread: ControlThread
+    mailbox: Mailbox
+    link: Channel | None
+    far: socket.socket
+
+    def client(self) -> Client:
+        return Client(self.path)
+
+    def sent(self) -> list[Mapping[str, Any]]:
+        """What the methods queued for the room."""
+        assert self.link is not None
+        return [json.loads(text) for text in self.link._messages]
+
+
+@contextlib.contextmanager
+def control(folder: Path) -> Iterator[Control]:
+    """Serves a control socket; a thread that died or hangs fails the test."""
+    near, far = socket.socketpair()
+    path = folder / "control.sock"
+    mailbox = Mailbox()
+    served: list[Control] = []
+    thread = ControlThread(path, methods(lambda: dict(STATUS), lambda: served[0].link, 100), mailbox)
+    served.append(Control(path, thread, mailbox, Channel(Stream(near), 1, "c1"), far))
+    thread.start()
+    try:
+        yield served[0]
+        assert mailbox.take_all() == [], "the control thread died"
+    finally:
+        thread.stop()
+        assert thread.join(GUARD_S)
+        near.close()
+        far.close()
+    assert not path.exists()

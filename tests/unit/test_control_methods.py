@@ -1,0 +1,78 @@
+"""What local programs can ask for."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ingestd.control.methods import methods
+from ingestd.control.protocol import INVALID_PARAMS, UNAVAILABLE, RpcError
+from ingestd.core import wire
+from ingestd.net.channel import MAX_QUEUED_MESSAGES, Channel
+from ingestd.net.stream import Stream
+
+
+@pytest.fixture
+def channel() -> Iterator[Channel]:
+    near, far = socket.socketpair()
+    yield Channel(Stream(near), 1, None)
+    near.close()
+    far.close()
+
+
+def fault(channel: Channel | None, method: str, **params: Any) -> tuple[int, str]:
+    with pytest.raises(RpcError) as raised:
+        methods(dict, lambda: channel, 100)[method](params)
+    return raised.value.code, str(raised.value)
+
+
+def test_what_is_published_goes_to_the_room(channel: Channel) -> None:
+    publish = methods(dict, lambda: channel, 100)["publish"]
+    for data in ("grüße", {"a": [1]}, None, 7, "", "x" * 100, "ä" * 50):
+        assert publish({"topic": "T", "data": data}) is True
+        assert channel._messages[-1] == wire.encode_message("T", data)
+
+
+def test_a_subscription_goes_to_the_room_and_its_end_does_not(channel: Channel) -> None:
+    served = methods(dict, lambda: channel, 100)
+    assert served["subscribe"]({"topic": "T"})
+    assert list(channel._messages) == [wire.encode_subscribe("T")]
+    assert served["unsubscribe"]({"topic": "T"})
+    assert len(channel._messages) == 1, "others may still listen"
+
+
+@pytest.mark.parametrize("method", ["publish", "subscribe", "unsubscribe"])
+@pytest.mark.parametrize("topic", [None, 7, "", "x" * 129, ["T"], "\ud800", "T\udfff"])
+def test_a_topic_that_cannot_be_is_refused(method: str, topic: Any, channel: Channel) -> None:
+    assert fault(channel, method, topic=topic, data="d")[0] == INVALID_PARAMS
+    assert fault(channel, method, data="d")[0] == INVALID_PARAMS
+    assert not channel._messages
+
+
+@pytest.mark.parametrize("data", ["x" * 101, "ä" * 51, ["x" * 97], "\ud800", float("nan"), {"a": float("inf")}])
+def test_data_that_cannot_be_sent_is_refused(data: Any, channel: Channel) -> None:
+    assert fault(channel, "publish", topic="T", data=data)[0] == INVALID_PARAMS
+    assert fault(channel, "publish", topic="T") == (INVALID_PARAMS, "data is missing")
+    assert not channel._messages
+
+
+def test_data_nested_beyond_reason_is_refused(channel: Channel) -> None:
+    data: Any = "x"
+    for _ in range(5000):
+        data = [data]
+    assert fault(channel, "publish", topic="T", data=data)[0] == INVALID_PARAMS
+
+
+@pytest.mark.parametrize("method", ["publish", "subscribe"])
+def test_outside_the_room_and_with_a_full_queue_it_is_told(method: str, channel: Channel) -> None:
+    assert fault(None, method, topic="T", data="d") == (UNAVAILABLE, "the device is not in the room")
+    for _ in range(MAX_QUEUED_MESSAGES):
+        channel.post(b"x")
+    assert fault(channel, method, topic="T", data="d") == (UNAVAILABLE, "too many messages are waiting to be sent")
+
+
+def test_status_is_whatever_the_daemon_says() -> None:
+    assert methods(lambda: {"state": "waiting"}, lambda: None, 1)["status"]({"ignored": 1}) == {"state": "waiting"}

@@ -1,0 +1,237 @@
+"""The control socket against clients that behave and misbehave."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import select
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingestd.control.protocol import INVALID_PARAMS, INVALID_REQUEST, MAX_LINE_BYTES, METHOD_NOT_FOUND, PARSE_ERROR
+from ingestd.control.server import MAX_CLIENTS, ControlThread
+from ingestd.threads.mailbox import Mailbox
+from tests.rig.process import wait_until
+from tests.unit.control_case import STATUS, Control, control
+from tests.unit.peers import GUARD_S
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Control]:
+    with control(tmp_path) as running:
+        yield running
+
+
+def test_a_request_is_answered_with_its_id(served: Control) -> None:
+    with served.client() as client:
+        assert client.ask("status", request_id=7) == {"jsonrpc": "2.0", "result": STATUS, "id": 7}
+        assert client.ask("status", request_id="x")["id"] == "x"
+        assert client.ask("publish", {"topic": "T", "data": "hello"})["result"] is True
+    assert served.sent() == [{"event": "message", "topic": "T", "data": "hello"}]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "request_id"),
+    [
+        (b"hello", PARSE_ERROR, None),
+        (b"\xff\xfe", PARSE_ERROR, None),
+        (b"[" * 60_000, PARSE_ERROR, None),
+        (b"{}", INVALID_REQUEST, None),
+        (b'{"jsonrpc":"2.0","method":"nonsense","id":3}', METHOD_NOT_FOUND, 3),
+        (b'{"jsonrpc":"2.0","method":"status","params":[1],"id":3}', INVALID_PARAMS, 3),
+        (b'{"jsonrpc":"2.0","method":"subscribe","params":{"topic":"\\ud800"},"id":3}', INVALID_PARAMS, 3),
+        (b'{"jsonrpc":"2.0","method":"publish","params":{"topic":"T","data":NaN},"id":3}', INVALID_PARAMS, 3),
+        (b'{"jsonrpc":"2.0","method":"publish","params":{"topic":"\\ud800","data":1},"id":3}', INVALID_PARAMS, 3),
+        (b'{"jsonrpc":"2.0","method":"\\ud800","id":"\\ud800"}', METHOD_NOT_FOUND, "?"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_bad_line_is_an_error_and_the_next_one_is_served(
+    line: bytes, code: int, request_id: object, served: Control
+) -> None:
+    with served.client() as client:
+        client.send(line + b"\n")
+        answer = client.line()
+        assert (answer["error"]["code"], answer["id"]) == (code, request_id)
+        assert client.ask("status")["result"] == STATUS
+
+
+def test_a_notification_is_carried_out_and_never_answered(served: Control) -> None:
+    with served.client() as client:
+        client.send(b'{"jsonrpc":"2.0","method":"publish","params":{"topic":"T","data":1}}\n')
+        client.send(b'{"jsonrpc":"2.0","method":"publish","params":{}}\n{"jsonrpc":"2.0","method":"nonsense"}\n\n  \n')
+        assert client.ask("status", request_id=5)["id"] == 5
+    assert len(served.sent()) == 1
+
+
+def test_requests_come_in_any_pieces(served: Control) -> None:
+    line = b'{"jsonrpc":"2.0","method":"status","id":%d}\n'
+    with served.client() as client:
+        for byte in line % 1:
+            client.send(bytes([byte]))
+        client.send(line % 2 + line % 3 + (line % 4)[:20])
+        assert [client.line()["id"] for _ in range(3)] == [1, 2, 3]
+        client.send((line % 4)[20:])
+        assert client.line()["id"] == 4
+
+
+def test_half_a_line_is_dropped_with_its_client(served: Control) -> None:
+    with served.client() as client:
+        client.send(b'{"jsonrpc":"2.0","method":"publish","params":{"topic":"T","data":1},"id":1}')
+    with served.client() as client:
+        client.ask("status")
+    assert served.sent() == []
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_line_over_the_limit_ends_its_client_only(end: bytes, served: Control) -> None:
+    with served.client() as bystander, served.client() as client:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            client.send(b" " * (MAX_LINE_BYTES + 1) + end)
+        assert client.hung_up()
+        assert served.thread.cut_off == 1
+        assert bystander.ask("status")["result"] == STATUS
+
+
+def test_a_line_at_the_limit_is_served(served: Control) -> None:
+    with served.client() as client:
+        line = b'{"jsonrpc":"2.0","method":"status","id":1}'
+        client.send(line.rjust(MAX_LINE_BYTES) + b"\n")
+        assert client.line()["result"] == STATUS
+
+
+def test_one_client_too_many_is_turned_away_and_room_is_made_again(served: Control) -> None:
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(served.client()) for _ in range(MAX_CLIENTS)]
+        for client in clients:
+            client.ask("status")
+        with served.client() as one_more:
+            assert one_more.hung_up()
+        assert served.thread.cut_off == 1
+        assert clients[0].ask("status")["result"] == STATUS
+        clients.pop().sock.close()
+
+        def served_again() -> bool:
+            with served.client() as newcomer, contextlib.suppress(EOFError, OSError):
+                return bool(newcomer.ask("status")["result"] == STATUS)
+            return False
+
+        wait_until(served_again, GUARD_S, "room for another client")
+
+
+def test_a_client_that_never_reads_is_cut_off_and_holds_up_nobody(served: Control) -> None:
+    with served.client() as deaf, served.client() as other:
+        deaf.ask("status")
+        for number in range(5000):
+            served.thread.publish("state", {"text": "x" * 200, "number": number})
+            if number % 50 == 0:
+                other.ask("status")  # its own notifications are read along the way
+                other._unread = b""
+                while select.select([other.sock], [], [], 0)[0]:
+                    other.sock.recv(1 << 20)
+            if served.thread.cut_off:
+                break
+        wait_until(lambda: served.thread.cut_off == 1, GUARD_S, "the deaf client to be cut off")
+        assert deaf.hung_up()
+
+
+def test_a_client_that_asks_and_asks_without_reading_is_cut_off(served: Control) -> None:
+    with served.client() as deaf:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while True:
+                deaf.send(b'{"jsonrpc":"2.0","method":"status","id":1}\n' * 100)
+        assert served.thread.cut_off == 1
+    with served.client() as client:
+        assert client.ask("status")["result"] == STATUS
+
+
+def message(topic: str, text: str) -> dict[str, str]:
+    return {"topic": topic, "text": text}
+
+
+def test_messages_go_to_the_subscribers_of_their_topic_and_states_to_all(served: Control) -> None:
+    with served.client() as ours, served.client() as theirs, served.client() as nobody:
+        ours.ask("subscribe", {"topic": "A"})
+        theirs.ask("subscribe", {"topic": "B"})
+        nobody.ask("status")
+        served.thread.publish("message", message("A", "one"))
+        served.thread.publish("message", message("C", "two"))
+        served.thread.publish("message", message("B", "three"))
+        served.thread.publish("state", {"state": "waiting"})
+        assert ours.line() == {"jsonrpc": "2.0", "method": "message", "params": message("A", "one")}
+        assert theirs.line()["params"] == message("B", "three")
+        for client in (ours, theirs, nobody):
+            assert client.line()["params"] == {"state": "waiting"}
+        ours.ask("unsubscribe", {"topic": "A"})
+        served.thread.publish("message", message("A", "four"))
+        served.thread.publish("state", {"state": "streaming"})
+        assert ours.line()["method"] == "state"
+
+
+def test_a_subscription_that_failed_is_none(served: Control) -> None:
+    served.link = None
+    with served.client() as client:
+        assert "error" in client.ask("subscribe", {"topic": "A"})
+        served.thread.publish("message", message("A", "one"))
+        served.thread.publish("state", {})
+        assert client.line()["method"] == "state"
+
+
+def test_the_socket_is_for_its_owner_and_group(served: Control) -> None:
+    assert stat.S_IMODE(served.path.stat().st_mode) == 0o660
+
+
+def test_a_socket_left_by_a_killed_daemon_is_taken_over(tmp_path: Path) -> None:
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(tmp_path / "control.sock"))
+    left.close()
+    with control(tmp_path) as running, running.client() as client:
+        assert client.ask("status")["result"] == STATUS
+
+
+def test_a_path_that_cannot_be_had_is_told_to_the_maker(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent" / "control.sock", tmp_path / ("x" * 200)):
+        with pytest.raises(OSError, match=r"No such file|too long"):
+            ControlThread(path, {}, Mailbox())
+
+
+def test_stopping_hangs_up_on_everybody(tmp_path: Path) -> None:
+    with control(tmp_path) as running:
+        client = running.client()
+        client.ask("status")
+    assert client.hung_up()
+    client.sock.close()
+
+
+def test_without_descriptors_nothing_spins_and_later_clients_are_served(served: Control) -> None:
+    with served.client() as before:
+        before.ask("status")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        waiting = socket.socket(socket.AF_UNIX)
+        waiting.settimeout(GUARD_S)
+        highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+        blocked: list[int] = []
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
+            with contextlib.suppress(OSError):
+                while True:
+                    blocked.append(os.dup(0))
+            waiting.connect(str(served.path))
+            cpu_s = time.process_time()
+            assert before.ask("status")["result"] == STATUS
+            time.sleep(0.3)
+            assert time.process_time() - cpu_s < 0.15
+        finally:
+            for descriptor in blocked:
+                os.close(descriptor)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        waiting.sendall(b'{"jsonrpc":"2.0","method":"status","id":1}\n')
+        assert json.loads(waiting.recv(65536))["result"] == STATUS
+        waiting.close()
