@@ -87,8 +87,8 @@ class ControlThread(Worker):
             self._stopping.wait(_POLL_S)
             return
         if len(self._clients) >= MAX_CLIENTS:
-            sock.close()
             self.cut_off += 1
+            sock.close()
             return
         sock.setblocking(False)
         self._clients[sock.fileno()] = _Client(sock)
