@@ -26,6 +26,7 @@ _TOOLS = ("mmdebstrap", "unshare", "chroot", "tar")
 
 _ENTER = """
 root=$1 git=$2; shift 2
+mount --bind "$root" "$root" # "/" has to be a mount, or "ip netns exec" can't change its mounts
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
 mount -t proc proc "$root/proc"

@@ -33,9 +33,13 @@ def why_not() -> str | None:
     if not shutil.which("ip"):
         return "network namespaces need iproute2"
     name = f"{_PREFIX}{os.getpid()}-try"
-    if _ip("netns", "add", name, check=False).returncode:
-        return "this kernel or container makes no network namespaces"
-    _ip("netns", "delete", name)
+    try:
+        _ip("netns", "add", name)
+        _ip("netns", "exec", name, "true")
+    except RuntimeError as error:
+        return f"no network namespaces here: {error}"
+    finally:
+        _ip("netns", "delete", name, check=False)
     return None
 
 
