@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from ingestd import __version__
-from ingestd.config import load_config
-from ingestd.errors import BackendError, ConfigError
+from ingestd.config import Config, load_config, read_token
+from ingestd.errors import BackendError, ConfigError, StartError
 from ingestd.system import journal
 
 DEFAULT_CONFIG: Final = Path("/etc/ingestd/ingestd.yaml")
@@ -29,8 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"ingestd: {count} fault{'s' * (count != 1)} in the configuration", file=sys.stderr)  # noqa: T201
         return EXIT_CONFIG
     if arguments.check:
-        print(f"{arguments.config}: good")  # noqa: T201
-        return 0
+        return _check_files(arguments.config, config)
     journal.set_up(config.log.level)
     # Imported after the configuration was read, so that --check needs neither ALSA nor systemd.
     from ingestd.audio.alsa import AlsaSink, AlsaSource
@@ -42,13 +41,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             AlsaSource(config.audio.capture.device),
             AlsaSink(config.audio.playback.device),
         )
-    except BackendError as error:
+    except (BackendError, StartError) as error:
         print(f"{arguments.config}: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_CONFIG
-    except OSError as error:
-        print(f"ingestd: can't listen on {config.control.socket}: {error.strerror}", file=sys.stderr)  # noqa: T201
-        return EXIT_CONFIG
     return daemon.run()
+
+
+def _check_files(path: Path, config: Config) -> int:
+    """What the configuration names is there: a CA that can't be loaded is a fault, a token may still come."""
+    from ingestd.net.backend import tls_of
+
+    try:
+        tls_of(config.backend)
+    except BackendError as error:
+        print(f"{path}: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_CONFIG
+    try:
+        read_token(config.backend.token_file)
+    except ConfigError as error:
+        print(f"{error} (ingestd starts, and reads it anew for every session)", file=sys.stderr)  # noqa: T201
+    print(f"{path}: good")  # noqa: T201
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import random
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -17,15 +18,17 @@ from ingestd.audio.ports import Sink, Source
 from ingestd.config import Config
 from ingestd.config.pending import pending
 from ingestd.config.secret import exposure
+from ingestd.control.listener import Listener
 from ingestd.control.methods import methods
 from ingestd.control.server import ControlThread
 from ingestd.core.backoff import Backoff
 from ingestd.core.ingest_session import request_body
 from ingestd.core.playout import Playout
-from ingestd.net.backend import Backend, tls_context
-from ingestd.net.channel import ChannelOpener
+from ingestd.core.topics import TopicSet
+from ingestd.net.backend import Backend, tls_of
 from ingestd.net.dialer import Cancel, Dialer
 from ingestd.net.network_watch import NetworkWatch
+from ingestd.net.opener import ChannelOpener
 from ingestd.reporter import Reporter
 from ingestd.system.journal import LOG
 from ingestd.system.notify import Notifier
@@ -38,6 +41,7 @@ from ingestd.threads.supervisor import Supervisor
 from ingestd.threads.worker import Worker
 
 _JOIN_S: Final = 1.5
+_PROGRESS_WITHIN_S: Final = 5.0
 _SWITCH_INTERVAL_S: Final = 0.0005
 """How long a busy thread may keep the others waiting; Python's own 5 ms is a quarter of a frame."""
 
@@ -49,7 +53,9 @@ class Daemon:
     """One device in one room. `run` returns the exit code."""
 
     def __init__(self, config: Config, source: Source, sink: Sink) -> None:
-        """Raises BackendError where TLS files can't be loaded, OSError where the control socket can't be had."""
+        """Raises BackendError where TLS files can't be loaded, StartError where the control socket can't be had."""
+        tls = tls_of(config.backend)
+        topics = TopicSet(config.messaging.subscribe)
         self._mailbox = Mailbox()
         self._microphone = Microphone()
         self._network = NetworkWatch()
@@ -57,16 +63,16 @@ class Daemon:
         self._receiver = ReceiverThread(sink, Playout(config.audio.playback.max_delay_ms), self._mailbox)
         self._capture = CaptureThread(source, self._microphone, self._mailbox)
         self._control = ControlThread(
-            config.control.socket,
-            methods(self.status, lambda: self._supervisor.link, config.messaging.max_bytes),
+            Listener(config.control.socket),
+            methods(self.status, lambda: self._supervisor.link, topics, config.messaging.max_bytes),
             self._mailbox,
         )
-        self._reporter = Reporter(Notifier(), self._control.publish)
+        self._reporter = Reporter(Notifier(), self._control.publish, self._healthy)
         self._supervisor = Supervisor(
             mailbox=self._mailbox,
             slots=(self._sender.link, self._receiver.link),
             held_since_s=lambda: self._sender.held_since_s,
-            new_attempt=_attempts(config, self._mailbox),
+            new_attempt=_attempts(config, tls, topics, self._mailbox),
             network=self._network,
             backoff=Backoff(random.random),
             random=random.random,
@@ -87,6 +93,7 @@ class Daemon:
     def run(self) -> int:
         """Until SIGTERM or SIGINT; main thread."""
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is no reason to leave the room
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         faulthandler.register(signal.SIGUSR1, all_threads=True)
@@ -94,14 +101,20 @@ class Daemon:
             for worker in self._workers:
                 worker.start()
             clean = self._supervisor.run()
-        finally:
-            alive = self._stop_workers()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the threads are stopped and the exit code says so
+            self._reporter.bug(f"the supervisor failed by {type(error).__name__}", error)
+            clean = False
+        alive = self._stop_workers()
         self._network.close()
         if alive:
             LOG.critical("threads that did not end: %s; their stacks follow", ", ".join(alive))
             faulthandler.dump_traceback(all_threads=True)
             return EXIT_BUG
         return EXIT_OK if clean else EXIT_BUG
+
+    def _healthy(self) -> bool:
+        oldest_s = time.monotonic() - _PROGRESS_WITHIN_S
+        return all(worker.progress_s > oldest_s for worker in self._workers)
 
     def _stop_workers(self) -> list[str]:
         for worker in reversed(self._workers):
@@ -115,13 +128,13 @@ class Daemon:
         self._mailbox.post(Signalled(number))
 
 
-def _attempts(config: Config, mailbox: Mailbox) -> Callable[[int], Attempt]:
+def _attempts(
+    config: Config, tls: ssl.SSLContext, topics: TopicSet, mailbox: Mailbox
+) -> Callable[[int], Attempt]:
     backend, session = config.backend, config.session
-    cert = backend.client_cert
-    tls = tls_context(backend.ca_file, (cert.cert_file, cert.key_file) if cert else None)
     proxy_url = backend.proxy.reveal() if backend.proxy else None
     sessions = Backend(backend.url, Path(backend.token_file), backend.auth_scheme, tls, proxy_url)
-    opener = ChannelOpener(Dialer(tls, proxy_url), config.messaging.subscribe)
+    opener = ChannelOpener(Dialer(tls, proxy_url), topics.all)
     who, agent = session.participant, session.agent
     body = request_body(
         room_id=session.room_id,

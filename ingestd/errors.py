@@ -2,6 +2,7 @@
 
     IngestdError
     ├── ConfigError            a person mends the configuration; carries every fault; exit 78
+    ├── StartError             a person mends what the daemon needs to start; exit 78
     ├── BackendError           no session was created; the supervisor retries by `fault`
     ├── ChannelError           a connection is over or never came to be
     │   ├── RemoteProtocolError   the peer broke RFC 6455: close 1002 and start afresh
@@ -20,6 +21,11 @@ import enum
 class IngestdError(Exception):
     """Base of all errors raised by ingestd on purpose."""
 
+    @property
+    def key(self) -> str:
+        """The same for the same fault, whatever passing details its message has."""
+        return str(self)
+
 
 class ConfigError(IngestdError):
     """The configuration can't be used; `faults` lists everything that is wrong with it, one line each."""
@@ -29,9 +35,14 @@ class ConfigError(IngestdError):
         self.faults = faults
 
 
+class StartError(IngestdError):
+    """Something the daemon needs from the start can't be had."""
+
+
 class BackendFault(enum.Enum):
     """Why no session was created; the value names it in status and journal."""
 
+    UNREACHABLE = "backend-unreachable"
     TRANSIENT = "backend-unavailable"
     RATE_LIMITED = "rate-limited"
     UNAUTHORIZED = "unauthorized"
@@ -50,6 +61,11 @@ class BackendError(IngestdError):
         super().__init__(message)
         self.fault = fault
         self.retry_after_s = retry_after_s
+
+    @property
+    def key(self) -> str:
+        """See `IngestdError`; messages of this one may hold a request id."""
+        return self.fault.value
 
 
 class ChannelError(IngestdError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +35,7 @@ def snapshot(
         "session": {
             "call_id": link.call_id if link else None,
             "epoch": supervisor.epoch,
+            "started": _time(supervisor.started) if link else None,
             "joined": link.joined if link else False,
             "rtt_ms": link.liveness.rtt_ms if link else None,
             "reconnects": max(0, supervisor.connections - 1),
@@ -56,7 +57,7 @@ def snapshot(
             "frames": receiver.frames,
             "delay_ms": round(playout.delay_ms, 1),
             "target_ms": round(playout.target_ms, 1),
-            "concealed": playout.silence_samples * 1000 // SAMPLE_RATE_HZ,
+            "concealed": playout.concealed_samples * 1000 // SAMPLE_RATE_HZ,
             "dropped_ms": playout.dropped_samples * 1000 // SAMPLE_RATE_HZ,
             "underruns": playout.underruns,
             "device_underruns": speaker.underruns,
@@ -67,11 +68,13 @@ def snapshot(
             "playback": {"device": speaker.device, "lost": speaker.lost},
         },
         "messaging": {
-            "sent": link.messages_sent if link else 0,
-            "refused": dict(link.wire_faults) if link else {},
+            "sent": supervisor.messages_sent + (link.messages_sent if link else 0),
+            "refused": dict(supervisor.wire_faults + (link.wire_faults if link else Counter())),
             "discarded": mailbox.discarded_events,
         },
-        "faults": [{**asdict(fault), "last": _time(fault.last)} for fault in reporter.faults],
+        "faults": [
+            {"what": fault.what, "last": _time(fault.last), "count": fault.count} for fault in reporter.faults.all()
+        ],
     }
 
 

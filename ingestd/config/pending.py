@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import Final
 
 from ingestd.config.schema import Config
@@ -26,4 +25,10 @@ _IDLE: Final = {
 
 def pending(config: Config) -> list[str]:
     """The keys that `config` sets and nothing heeds."""
-    return [path for path, idle in _IDLE.items() if reduce(getattr, path.split("."), config) != idle]
+    def value(path: str) -> object:
+        found: object = config
+        for name in path.split("."):
+            found = getattr(found, name)
+        return found
+
+    return [path for path, idle in _IDLE.items() if value(path) != idle]

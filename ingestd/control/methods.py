@@ -8,11 +8,12 @@ from typing import Any
 from ingestd.control.protocol import INVALID_PARAMS, UNAVAILABLE, RpcError
 from ingestd.control.server import Method
 from ingestd.core import wire
+from ingestd.core.topics import MAX_TOPICS, TopicSet
 from ingestd.net.ports import Link
 
 
 def methods(
-    status: Callable[[], dict[str, Any]], link: Callable[[], Link | None], max_payload_bytes: int
+    status: Callable[[], dict[str, Any]], link: Callable[[], Link | None], topics: TopicSet, max_payload_bytes: int
 ) -> dict[str, Method]:
     """The methods by name. Each takes the params and raises RpcError."""
 
@@ -38,7 +39,13 @@ def methods(
         return post(text)
 
     def subscribe(params: Mapping[str, Any]) -> bool:
-        return post(wire.encode_subscribe(_topic(params)))
+        topic = _topic(params)
+        if not topics.add(topic):
+            raise RpcError(UNAVAILABLE, f"{MAX_TOPICS} topics are the most this device listens to")
+        # Without a link, or with a full queue, the next connection subscribes to all.
+        if (current := link()) is not None:
+            current.post(wire.encode_subscribe(topic))
+        return True
 
     def unsubscribe(params: Mapping[str, Any]) -> bool:
         _topic(params)

@@ -12,6 +12,7 @@ PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
 UNAVAILABLE: Final = -32000
 """Ours: the request is sound, but can't be met now."""
 

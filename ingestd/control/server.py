@@ -6,13 +6,15 @@ import contextlib
 import os
 import selectors
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from ingestd.control import protocol
+from ingestd.control.listener import Listener
 from ingestd.control.protocol import RpcError
+from ingestd.system.journal import LOG
 from ingestd.threads.mailbox import Mailbox
 from ingestd.threads.worker import Worker
 
@@ -41,9 +43,9 @@ class ControlThread(Worker):
 
     name = "control"
 
-    def __init__(self, path: Path, methods: Mapping[str, Method], mailbox: Mailbox) -> None:
+    def __init__(self, listener: Listener, methods: Mapping[str, Method], mailbox: Mailbox) -> None:
         super().__init__(mailbox)
-        self._path = path
+        self._listener = listener
         self._methods = methods
         self._selector = selectors.DefaultSelector()
         self._clients: dict[int, _Client] = {}
@@ -51,7 +53,6 @@ class ControlThread(Worker):
         self._news_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.cut_off = 0
         """Clients that were disconnected for reading too slowly or sending too much."""
-        self._listener = _listen(path)
 
     def publish(self, method: str, params: dict[str, Any]) -> None:
         """Tells the clients that something happened. Any thread; never blocks."""
@@ -60,12 +61,13 @@ class ControlThread(Worker):
 
     def run_until_stopped(self) -> None:
         """See `Worker`."""
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._listener.sock, selectors.EVENT_READ)
         self._selector.register(self._news_fd, selectors.EVENT_READ)
         try:
             while not self._stopping.is_set():
+                self.progress_s = time.monotonic()
                 for key, ready in self._selector.select(_POLL_S):
-                    if key.fileobj is self._listener:
+                    if key.fileobj is self._listener.sock:
                         self._accept()
                     elif key.fd == self._news_fd:
                         self._tell_news()
@@ -76,12 +78,10 @@ class ControlThread(Worker):
                 self._drop(client)
             self._selector.close()
             self._listener.close()
-            with contextlib.suppress(OSError):
-                self._path.unlink()
 
     def _accept(self) -> None:
         try:
-            sock, _ = self._listener.accept()
+            sock, _ = self._listener.sock.accept()
         except OSError:
             # Out of descriptors, or a client that went. Not at once again: the listener stays readable.
             self._stopping.wait(_POLL_S)
@@ -127,6 +127,10 @@ class ControlThread(Worker):
             result = self._call(client, request)
         except RpcError as error:
             return b"" if request.id is None else protocol.encode_error(request.id, error)
+        except Exception as error:  # noqa: BLE001 - one question of one program must not end the call
+            LOG.exception("the control method %s failed; please report this", request.method)
+            failed = RpcError(protocol.INTERNAL_ERROR, f"{type(error).__name__} in ingestd; see its journal")
+            return b"" if request.id is None else protocol.encode_error(request.id, failed)
         return b"" if request.id is None else protocol.encode_result(request.id, result)
 
     def _call(self, client: _Client, request: protocol.Request) -> Any:
@@ -177,22 +181,3 @@ class ControlThread(Worker):
         if self._clients.pop(descriptor, None) is not None:
             self._selector.unregister(client.sock)
             client.sock.close()
-
-
-def _listen(path: Path) -> socket.socket:
-    """Raises OSError where the path can't be had."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()  # left by a daemon that was killed
-        old = os.umask(0o117)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(old)
-        listener.listen(MAX_CLIENTS)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener

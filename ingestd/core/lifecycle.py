@@ -39,7 +39,7 @@ class Action(enum.Enum):
     """What the supervisor then does, in the order given."""
 
     ATTEMPT = "attempt"
-    """A new epoch: create a session with the backend and connect to it, in a thread of its own."""
+    """A new epoch: create a session with the backend and connect to it, in a thread of its own, until the timer."""
     ABANDON = "abandon"
     """Whatever the running attempt still brings is closed."""
     ADOPT = "adopt"
@@ -62,12 +62,14 @@ TRANSITIONS: Final[dict[tuple[State, Happening], tuple[State, tuple[Action, ...]
     (_S.IDLE, _H.STOP): (_S.STOPPED, ()),
     (_S.CREATING, _H.SESSION_CREATED): (_S.CONNECTING, ()),
     (_S.CREATING, _H.FAILED): (_S.WAITING, (_A.WAIT,)),
-    (_S.CREATING, _H.NETWORK_BACK): (_S.CREATING, ()),
-    (_S.CREATING, _H.STOP): (_S.STOPPED, (_A.ABANDON,)),
-    (_S.CONNECTING, _H.CONNECTED): (_S.STREAMING, (_A.ADOPT,)),
+    (_S.CREATING, _H.TIMER): (_S.WAITING, (_A.ABANDON, _A.WAIT)),
+    (_S.CREATING, _H.NETWORK_BACK): (_S.CREATING, (_A.ABANDON, _A.ATTEMPT)),
+    (_S.CREATING, _H.STOP): (_S.STOPPED, (_A.CANCEL_TIMER, _A.ABANDON)),
+    (_S.CONNECTING, _H.CONNECTED): (_S.STREAMING, (_A.CANCEL_TIMER, _A.ADOPT)),
     (_S.CONNECTING, _H.FAILED): (_S.WAITING, (_A.WAIT,)),
-    (_S.CONNECTING, _H.NETWORK_BACK): (_S.CONNECTING, ()),
-    (_S.CONNECTING, _H.STOP): (_S.STOPPED, (_A.ABANDON,)),
+    (_S.CONNECTING, _H.TIMER): (_S.WAITING, (_A.ABANDON, _A.WAIT)),
+    (_S.CONNECTING, _H.NETWORK_BACK): (_S.CREATING, (_A.ABANDON, _A.ATTEMPT)),
+    (_S.CONNECTING, _H.STOP): (_S.STOPPED, (_A.CANCEL_TIMER, _A.ABANDON)),
     (_S.STREAMING, _H.CLOSED): (_S.WAITING, (_A.RELEASE, _A.WAIT)),
     (_S.STREAMING, _H.NETWORK_BACK): (_S.STREAMING, ()),
     (_S.STREAMING, _H.STOP): (_S.STOPPING, (_A.HANG_UP,)),

@@ -20,7 +20,9 @@ class Liveness:
     Each field has one writer: `ping` is the sender's, `inbound` and `pong` the receiver's.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, answers_pings: bool = False) -> None:
+        """`answers_pings`: an earlier connection to the same service had its pings answered."""
+        self._answers_pings = answers_pings
         self._next_ping_s = now  # the first one at once: it tells whether the peer answers at all
         self._sent_s = 0.0
         self._sent = 0
@@ -53,7 +55,8 @@ class Liveness:
     def verdict(self, now: float) -> str | None:
         """Why this connection counts as dead, or None. Any thread."""
         # A server that never answered a ping may not know how; there only its own traffic counts.
-        if self._answered and self._sent != self._answered and now - self._sent_s > PONG_WITHIN_S:
+        waiting = self._sent != self._answered and (self._answered > 0 or self._answers_pings)
+        if waiting and now - self._sent_s > PONG_WITHIN_S:
             return f"no answer to a ping for {now - self._sent_s:.0f} s"
         if now - self._last_inbound_s > SILENT_FOR_S:
             return f"nothing received for {now - self._last_inbound_s:.0f} s, not even a ping"

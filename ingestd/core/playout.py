@@ -24,7 +24,8 @@ class Playout:
         self._playing = False
         self.underruns = 0
         self.dropped_samples = 0
-        self.silence_samples = 0
+        self.concealed_samples = 0
+        """Silence played where room audio was due and had not come."""
 
     @property
     def delay_ms(self) -> float:
@@ -52,7 +53,6 @@ class Playout:
         if not self._playing and len(self._queue) >= self._target_bytes:
             self._playing = True
         if not self._playing:
-            self.silence_samples += samples
             return bytes(wanted)
         out = bytes(self._queue[:wanted])
         del self._queue[:wanted]
@@ -60,7 +60,7 @@ class Playout:
         if missing:
             self._playing = False
             self.underruns += 1
-            self.silence_samples += missing // 2
+            self.concealed_samples += missing // 2
             out += bytes(missing)
         return out
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ingestd.config import schema
 from ingestd.config.secret import read_token
 from ingestd.core.ingest_session import MAX_ANSWER_BYTES, IngestSession, read_answer
 from ingestd.errors import BackendError, BackendFault, ConfigError
@@ -17,8 +18,9 @@ from ingestd.net.deadline import DeadlineSocket
 if TYPE_CHECKING:
     import requests
 
-CONNECT_S: Final = 1.0
-CONNECT_ROUNDS: Final = 3
+CONNECT_S: Final = 3.0
+"""TCP and TLS together. Within it the kernel repeats a lost SYN after 1 s."""
+CONNECT_ROUNDS: Final = 2
 ANSWER_S: Final = 10.0
 
 
@@ -37,6 +39,12 @@ def tls_context(ca_file: Path | None, client_cert: tuple[Path, Path] | None = No
             f"can't load backend.ca_file or backend.client_cert: {stream.describe(error)}; check both files",
         ) from error
     return context
+
+
+def tls_of(backend: schema.Backend) -> ssl.SSLContext:
+    """`tls_context` of what the configuration says."""
+    cert = backend.client_cert
+    return tls_context(backend.ca_file, (cert.cert_file, cert.key_file) if cert else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +83,12 @@ class Backend:
             raise BackendError(BackendFault.TLS, f"TLS to the backend failed: {_cause(error)}") from None
         except (requests.exceptions.RequestException, OSError, ValueError) as error:
             if isinstance(error, requests.exceptions.Timeout) or time.monotonic() >= deadline_s:
-                raise BackendError(BackendFault.TRANSIENT, "the backend did not answer in time") from None
-            raise BackendError(BackendFault.TRANSIENT, f"can't reach the backend: {_cause(error)}") from None
+                reason = "the backend did not answer in time"
+            else:
+                reason = f"can't reach the backend: {_cause(error)}"
+            raise BackendError(
+                BackendFault.UNREACHABLE, f"{reason}; check the network and backend.url, and whether it runs"
+            ) from None
         if not 200 <= response.status_code < 300:
             answer = answer.replace(token.encode("ascii"), b"<token>")  # a refusal may quote what it refuses
         return read_answer(response.status_code, response.headers, answer)

@@ -10,15 +10,13 @@ import contextlib
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from ingestd.core import rfc6455, wire
-from ingestd.core.ingest_session import IngestSession
 from ingestd.core.liveness import Liveness
 from ingestd.core.rfc6455 import Frame, FrameReader, Opcode, Oversize
 from ingestd.errors import ChannelClosed, ChannelError, RemoteProtocolError, WireError
-from ingestd.net.dialer import Cancel, Dialer
 from ingestd.net.stream import Stream
 
 GATE_BYTES: Final = 5000
@@ -31,22 +29,26 @@ _MAX_QUEUED_PONGS: Final = 8
 class Channel:
     """Owns its stream; made with one user, its maker (`net.ports.Link`). Counters have one writer and any reader."""
 
-    def __init__(self, stream: Stream, epoch: int, call_id: str | None) -> None:
+    def __init__(
+        self, stream: Stream, epoch: int, call_id: str | None, topics: Iterable[str] = (), answers_pings: bool = False
+    ) -> None:
+        """`topics` are subscribed to after `start`; `answers_pings`: this service is known to."""
         self._stream = stream
         self.epoch = epoch
         self.call_id = call_id
-        self.liveness = Liveness(time.monotonic())
+        self.liveness = Liveness(time.monotonic(), answers_pings)
         self.joined = False
         """The service has shown that it joined the room: by saying so, or by the first room audio."""
         self.media_sent = 0
-        self.media_received = 0
         self.messages_sent = 0
+        """What `post` took and the socket has."""
         self.wire_faults: Counter[str] = Counter()
         """Inbound messages refused, by `WireError.kind`, and frames of unknown events as `unknown`."""
         self._reader = FrameReader(wire.MAX_INBOUND_BYTES)
         self._urgent: deque[bytes] = deque(maxlen=_MAX_QUEUED_PONGS)
+        self._subscriptions = deque(wire.encode_subscribe(topic) for topic in topics)
         self._messages: deque[bytes] = deque()
-        self._goodbye: list[bytes] | None = None
+        self._goodbye: deque[bytes] | None = None  # None: the call goes on; replaced whole, emptied by the writer
         self._pending: memoryview | None = None
         self._ended_by: ChannelError | None = None
         self._message_may_go = True  # one between two media frames: messages never crowd out the audio
@@ -61,26 +63,26 @@ class Channel:
         return self._stream.fileno()
 
     def post(self, text: bytes) -> bool:
-        """Queues a message frame (subscribe, unsubscribe, message); False where the queue is full. Any thread."""
-        if len(self._messages) >= MAX_QUEUED_MESSAGES:
+        """Queues a message frame (subscribe, unsubscribe, message). Any thread.
+
+        False where the queue is full or the connection is on its way out.
+        """
+        if len(self._messages) >= MAX_QUEUED_MESSAGES or self._over or self._goodbye is not None:
             return False
         self._messages.append(text)
         return True
 
     def hang_up(self) -> None:
-        """Asks the sender to say `stop` and close, instead of anything else. Any thread."""
+        """Asks the sender to say what is queued, then `stop` and close, instead of more audio. Any thread."""
         if self._goodbye is None:
-            self._goodbye = [
-                rfc6455.encode_frame(Opcode.TEXT, wire.STOP),
-                rfc6455.encode_close(1000),
-            ]
+            self._goodbye = deque((rfc6455.encode_frame(Opcode.TEXT, wire.STOP), rfc6455.encode_close(1000)))
 
     def abort(self) -> None:
         """Gives up a connection that counts as dead: stale audio that waits at the other end is thrown away there.
 
         Any thread, never blocks.
         """
-        self._goodbye = []
+        self._goodbye = deque()
         self._stream.abort()
         self.shutdown()
 
@@ -142,14 +144,25 @@ class Channel:
         ping = self.liveness.ping(now)
         if ping is not None and self._flush():
             self._write(rfc6455.encode_frame(Opcode.PING, ping))
-        if self._messages and self._message_may_go and self._flush():
-            self._message_may_go = False
-            self._write(rfc6455.encode_frame(Opcode.TEXT, self._messages.popleft()))
-            self.messages_sent += 1
+        if self._message_may_go and self._flush():
+            if self._subscriptions:
+                self._message_may_go = False
+                self._write(rfc6455.encode_frame(Opcode.TEXT, self._subscriptions.popleft()))
+            elif self._messages:
+                self._message_may_go = False
+                self._write_message()
+
+    def _write_message(self) -> None:
+        self._write(rfc6455.encode_frame(Opcode.TEXT, self._messages.popleft()))
+        self.messages_sent += 1
 
     def _say_goodbye(self) -> None:
-        while self._goodbye and self._flush():
-            self._write(self._goodbye.pop(0))
+        goodbye = self._goodbye
+        while goodbye and self._flush():
+            if self._messages:
+                self._write_message()  # accepted before the end: their sender was told that they go out
+            else:
+                self._write(goodbye.popleft())
 
     def _gate_bytes(self) -> float:
         # A long way holds more frames without any of them being late.
@@ -191,8 +204,8 @@ class Channel:
         self.liveness.inbound(now)
         try:
             messages = self._reader.feed(data)
-        except RemoteProtocolError:
-            self._end_by_fault()
+        except RemoteProtocolError as fault:
+            self._end_by_fault(fault)
             raise
         events: list[wire.Event] = []
         for message in messages:
@@ -204,13 +217,14 @@ class Channel:
                 break
         if self._reader.broken is not None and self._ended_by is None:
             # Raised by the next call: what came before the fault counts.
-            self._ended_by = self._reader.broken
-            self._end_by_fault()
+            self._end_by_fault(self._reader.broken)
         return events
 
-    def _end_by_fault(self) -> None:
+    def _end_by_fault(self, fault: RemoteProtocolError) -> None:
+        self.wire_faults["framing"] += 1
+        self._ended_by = fault
         if self._goodbye is None:
-            self._goodbye = [rfc6455.encode_close(1002)]
+            self._goodbye = deque((rfc6455.encode_close(1002),))
 
     def _take_text(self, text: bytes, events: list[wire.Event]) -> None:
         try:
@@ -218,10 +232,7 @@ class Channel:
         except WireError as error:
             self.wire_faults[error.kind] += 1
             return
-        if isinstance(event, wire.Media):
-            self.media_received += 1
-            self.joined = True
-        elif isinstance(event, wire.MeetingJoined):
+        if isinstance(event, wire.Media | wire.MeetingJoined):
             self.joined = True
         elif isinstance(event, wire.Unknown):
             self.wire_faults["unknown"] += 1
@@ -240,7 +251,7 @@ class Channel:
                 # Answered in kind (RFC 6455 §5.5.1) if the sender still gets to it; but if this is the answer to our
                 # own close frame, nothing may follow that one.
                 if self._goodbye is None:
-                    self._goodbye = [rfc6455.encode_close(code if rfc6455.may_be_sent(code) else 1000)]
+                    self._goodbye = deque((rfc6455.encode_close(code if rfc6455.may_be_sent(code) else 1000),))
                 said = f" “{_printable(reason)}”" if reason else ""
                 # Raised by `receive` after the events that came before it.
                 self._ended_by = ChannelClosed(f"the server closed the connection with code {code}{said}", code, reason)
@@ -252,24 +263,3 @@ class Channel:
 
 def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
-
-
-class ChannelOpener:
-    """Opens a channel for a session (`net.ports.LinkOpener`)."""
-
-    def __init__(self, dialer: Dialer, topics: Sequence[str]) -> None:
-        self._dialer = dialer
-        self._topics = tuple(topics)
-
-    def open(self, session: IngestSession, epoch: int, cancel: Cancel, deadline_s: float) -> Channel:
-        """Connects, claims the session by `start` at once, then subscribes. Raises ChannelError."""
-        stream = self._dialer.open(session.ws_url, cancel, deadline_s)
-        channel = Channel(stream, epoch, session.call_id)
-        try:
-            channel.start()
-            for topic in self._topics:
-                channel.post(wire.encode_subscribe(topic))
-        except ChannelError:
-            channel.leave()
-            raise
-        return channel

@@ -19,9 +19,8 @@ from ingestd.core.ingest_session import check_ws_url
 from ingestd.errors import ChannelClosed, ChannelError
 from ingestd.net import stream
 
-CONNECT_S: Final = 1.0
-"""One TCP connect. A lost SYN is repeated by a fresh connect at once, not by the kernel's doubling waits."""
-CONNECT_ROUNDS: Final = 3
+CONNECT_S: Final = (1.0, 2.0, 3.0)
+"""One TCP connect, round by round: a fresh one instead of the kernel's doubling waits, but time for a long way."""
 HANDSHAKE_S: Final = 5.0
 _MAX_HANDSHAKE_BYTES: Final = 32768
 
@@ -94,13 +93,17 @@ class Dialer:
             reason = stream.describe(error)
             raise ChannelError(f"can't resolve {target[0]}: {reason}; check the network and DNS") from None
         last: BaseException = TimeoutError("timed out")
-        for _ in range(CONNECT_ROUNDS):
+        for most_s in CONNECT_S:
             for family, kind, proto, _name, address in addresses:
-                sock = socket.socket(family, kind, proto)
+                try:
+                    sock = socket.socket(family, kind, proto)
+                except OSError as error:  # a name may have IPv6 addresses where the kernel has none
+                    last = error
+                    continue
                 try:
                     cancel.watch(sock)
                     stream.prepare(sock)
-                    sock.settimeout(_left(deadline_s, CONNECT_S, "connect"))
+                    sock.settimeout(_left(deadline_s, most_s, "connect"))
                     sock.connect(address)
                     if via is not None:
                         _tunnel(sock, host, port, via, min(deadline_s, time.monotonic() + HANDSHAKE_S))

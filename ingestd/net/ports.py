@@ -18,7 +18,6 @@ class Link(Protocol):
     liveness: Liveness
     joined: bool
     media_sent: int
-    media_received: int
     messages_sent: int
     wire_faults: Counter[str]
 
@@ -44,7 +43,10 @@ class Link(Protocol):
         """Ends the connection at once; its users find out by ChannelClosed. Any thread, never blocks."""
 
     def send_media(self, pcm: bytes) -> bool:
-        """Sends a frame of audio; False where it has to wait. Raises ChannelClosed. Sender thread."""
+        """Sends a frame of audio, or drops it while hanging up; False where it has to wait. Sender thread.
+
+        Raises ChannelClosed.
+        """
 
     def send_others(self, now: float) -> None:
         """Sends what is due beside media. Raises ChannelClosed. Sender thread."""

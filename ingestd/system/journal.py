@@ -19,7 +19,7 @@ def set_up(level: str) -> None:
 
 
 def _handler() -> logging.Handler:
-    if os.environ.get("JOURNAL_STREAM") and not sys.stderr.isatty():
+    if _stderr_is_the_journal():
         from systemd.journal import JournalHandler
 
         journal: logging.Handler = JournalHandler(SYSLOG_IDENTIFIER="ingestd")
@@ -27,3 +27,12 @@ def _handler() -> logging.Handler:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     return handler
+
+
+def _stderr_is_the_journal() -> bool:
+    """As systemd.exec(5) says to find out: a child of a service may have its standard error elsewhere."""
+    try:
+        status = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ingestd.errors import IngestdError
 from ingestd.net.ports import Cancellable, LinkOpener, SessionMaker
 from ingestd.threads.mailbox import AttemptFailed, Connected, Mailbox, SessionCreated
 from ingestd.threads.worker import Worker
@@ -56,7 +55,7 @@ class Attempt(Worker):
             # From the request on, not from the answer: that is when the service began to count, at the earliest.
             deadline_s = asked_s + session.expires_in_s
             link = self._opener.open(session, self._epoch, self._cancel, deadline_s)
-        except IngestdError as error:
+        except Exception as error:  # noqa: BLE001 - a bug met in one attempt must not end the daemon: the backoff stays
             self._mailbox.post(AttemptFailed(self._epoch, error))
             return
         self._mailbox.post(Connected(self._epoch, link))

@@ -56,6 +56,7 @@ class CaptureThread(Worker):
                     self._mailbox.post(DeviceChanged("capture", self._mic.device or "", error))
             finally:
                 self._source.close()
+            self.progress_s = time.monotonic()
             self._stopping.wait(_REOPEN_S)
 
     def _capture(self) -> None:
@@ -68,6 +69,7 @@ class CaptureThread(Worker):
         last_s = time.monotonic() + _COLD_START_S - _DEAD_AFTER_S
         while not self._stopping.is_set():
             block = self._source.read(_READ_S)
+            self.progress_s = time.monotonic()
             if block is not None:
                 self._take(block)
                 last_s = block.time_s

@@ -22,6 +22,8 @@ from ingestd.threads.worker import Worker
 
 _FILL_SAMPLES: Final = 50 * SAMPLE_RATE_HZ // 1000
 """What the speaker's own buffer is kept at: enough for this thread to be 50 ms late."""
+_STUCK_AFTER_S: Final = 1.0
+_SHORTEST_WAIT_S: Final = 0.005
 _LEAST_WRITE_SAMPLES: Final = 10 * SAMPLE_RATE_HZ // 1000
 _LONGEST_WAIT_S: Final = 0.02
 _REOPEN_S: Final = 1.0
@@ -39,6 +41,9 @@ class Speaker:
         self.device: str | None = None
         self.lost = True
         self.played_samples = 0
+        self._fill = _FILL_SAMPLES
+        self._moved_s = 0.0  # when the device last took or played anything
+        self._last_queued = 0
 
     @property
     def underruns(self) -> int:
@@ -52,15 +57,22 @@ class Speaker:
                 self._playout.clear()
                 return now + _LONGEST_WAIT_S
             queued = self._sink.queued()
-            wanted = _FILL_SAMPLES - queued
+            if queued != self._last_queued:
+                self._moved_s = now
+            wanted = self._fill - queued
             if wanted >= _LEAST_WRITE_SAMPLES:
                 taken = self._sink.write(self._playout.pull(wanted))
                 self.played_samples += taken
                 queued += taken
+                if taken:
+                    self._moved_s = now
+            self._last_queued = queued
+            if now - self._moved_s > _STUCK_AFTER_S:
+                raise DeviceError(f"playback device {self.device!r} is open but plays nothing")
         except DeviceError as error:
             self._lose(error, now)
             return now + _LONGEST_WAIT_S
-        return now + queued / 2 / SAMPLE_RATE_HZ
+        return now + max(_SHORTEST_WAIT_S, queued / 2 / SAMPLE_RATE_HZ)
 
     def close(self) -> None:
         """Lets go of the device."""
@@ -69,7 +81,11 @@ class Speaker:
     def _reopen(self, now: float) -> bool:
         if now < self._next_try_s:
             return False
-        self.device = self._sink.open().device
+        negotiated = self._sink.open()
+        self.device = negotiated.device
+        self._fill = min(max(_FILL_SAMPLES, 2 * negotiated.period_samples), negotiated.buffer_samples)
+        self._moved_s = now
+        self._last_queued = 0
         self.lost = False
         self._reported_lost = False
         self._mailbox.post(DeviceChanged("playback", self.device, None))
@@ -110,7 +126,8 @@ class ReceiverThread(Worker):
                 time.sleep(wait_s)
             elif link.has_buffered() or self._poll.poll(wait_s * 1000.0):
                 self._receive(link)
-            due_s = self.speaker.feed(time.monotonic())
+            self.progress_s = time.monotonic()
+            due_s = self.speaker.feed(self.progress_s)
         self.link.drop()
         self.speaker.close()
 

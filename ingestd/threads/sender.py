@@ -43,7 +43,8 @@ class SenderThread(Worker):
         """See `Worker`."""
         mic, pacer = self._mic, self._pacer
         while not self._stopping.is_set():
-            now = time.monotonic()
+            now = self.progress_s = time.monotonic()
+            dropped = pacer.dropped_frames
             pacer.guard_s = mic.guard_s
             step = pacer.step(now, mic.clock.now, mic.ring.written, mic.lost)
             if step.do is Do.SLEEP:
@@ -54,7 +55,6 @@ class SenderThread(Worker):
                 self.held_since_s = None
                 pacer.sent(now, step.do)
                 continue
-            dropped = pacer.dropped_frames
             try:
                 self._send(link, step, now)
             except ChannelError as error:
@@ -69,6 +69,7 @@ class SenderThread(Worker):
         if pcm is None:
             # Overwritten under our feet: this thread was away for longer than the ring holds.
             pcm = SILENCE
+            self.dropped_frames += 1
         if link.send_media(pcm):
             sent_s = time.monotonic()
             self.held_since_s = None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import select
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from ingestd.core import wire
 from ingestd.core.backoff import Backoff
 from ingestd.core.lifecycle import Action, Happening, Lifecycle, State
-from ingestd.errors import BackendError
+from ingestd.errors import BackendError, BackendFault, ChannelClosed, ChannelError, IngestdError
 from ingestd.net.ports import Link
 from ingestd.threads.attempt import Attempt
 from ingestd.threads.link_slot import LinkSlot
@@ -32,7 +33,14 @@ _HEARTBEAT_S: Final = 1.0
 _HANG_UP_S: Final = 1.0
 _GOOD_AFTER_S: Final = 10.0
 _HELD_WHEN_NETWORK_CAME_S: Final = 1.0
+_HELD_FOR_S: Final = 3.5
+"""TCP tries again 3.0 s after a loss and then not before 6.2 s: from here on a fresh session is sooner."""
+_ATTEMPT_S: Final = 30.0
+_OLD_ATTEMPT_S: Final = 1.0
+"""An attempt that began before the network came back, and has had this long, is begun anew."""
 _NETWORK_BACK_JITTER_S: Final = 0.5
+_HURRY_AT_MOST_EVERY_S: Final = 5.0
+_MEETING_LEFT_WAIT_S: Final = 5.0
 
 
 class NetworkEvents(Protocol):
@@ -48,8 +56,8 @@ class NetworkEvents(Protocol):
 class Reporter(Protocol):
     """Who hears of what happens: log, systemd, status, clients. Called by the supervisor thread only."""
 
-    def state(self, state: State, epoch: int, reason: str) -> None:
-        """The lifecycle moved."""
+    def state(self, state: State, epoch: int, reason: str, fault: str | None) -> None:
+        """The lifecycle moved; `fault` is the key of what made it, None where nothing went wrong."""
 
     def room_event(self, event: wire.Event) -> None:
         """Something other than audio came in."""
@@ -58,10 +66,10 @@ class Reporter(Protocol):
         """A sound device was opened or lost."""
 
     def heartbeat(self) -> None:
-        """About once a second, while all is well with the supervisor itself."""
+        """About once a second, from the supervisor's own loop."""
 
-    def fatal(self, message: str, error: BaseException) -> None:
-        """The daemon ends because of a bug."""
+    def bug(self, message: str, error: BaseException) -> None:
+        """Something happened that nobody expected."""
 
 
 class Supervisor:
@@ -91,12 +99,20 @@ class Supervisor:
         self._attempt: Attempt | None = None
         self._arriving: Link | None = None
         self._timer_s: float | None = None
-        self._retry_after_s: float | None = None
+        self._not_before_s = 0.0  # what a backend or the end of a meeting asked for
+        self._network_failed = False  # the last failure was the network's, not a server's answer
+        self._hurried_s = -_HURRY_AT_MOST_EVERY_S
+        self._attempt_began_s = 0.0
         self._failed = False
         self.link: Link | None = None
         """The current link. Any thread may read it."""
         self.epoch = 0
         self.connections = 0
+        self.messages_sent = 0
+        self.wire_faults: Counter[str] = Counter()
+        """Of all links before the current one."""
+        self.started = 0.0
+        """When the current link was adopted, wall-clock seconds since 1970."""
         self.streaming_since_s: float | None = None
 
     def run(self) -> bool:
@@ -117,7 +133,7 @@ class Supervisor:
             now = time.monotonic()
             if self._timer_s is not None and now >= self._timer_s:
                 self._timer_s = None
-                self._on(Happening.TIMER, "trying again")
+                self._on_timer()
             if now >= next_beat_s:
                 next_beat_s = now + _HEARTBEAT_S
                 self._check_link(now)
@@ -141,25 +157,50 @@ class Supervisor:
                     link.leave()
             case AttemptFailed(epoch, error):
                 if epoch == self.epoch and self._lifecycle.state in (State.CREATING, State.CONNECTING):
-                    self._retry_after_s = error.retry_after_s if isinstance(error, BackendError) else None
-                    self._on(Happening.FAILED, str(error))
+                    self._on_attempt_failed(error)
             case LinkEnded(epoch, error):
-                self._on_link_ended(epoch, str(error))
+                self._on_link_ended(epoch, error)
             case RoomEvent(epoch, event):
-                if epoch == self.epoch:
-                    self._reporter.room_event(event)
+                if epoch == self.epoch and not stopped:
+                    self._on_room_event(event)
             case DeviceChanged():
                 self._reporter.device(mail)
             case WorkerDied(name, error):
                 self._failed = True
-                self._reporter.fatal(f"the {name} thread died of {type(error).__name__}", error)
+                self._reporter.bug(f"the {name} thread died of {type(error).__name__}", error)
                 self._stop(f"the {name} thread died")
             case Signalled(number):
                 self._stop(f"{signal.Signals(number).name} received")
 
-    def _on_link_ended(self, epoch: int, reason: str) -> None:
+    def _on_attempt_failed(self, error: Exception) -> None:
+        if not isinstance(error, IngestdError):
+            self._reporter.bug(f"an attempt failed by {type(error).__name__}", error)
+        if isinstance(error, BackendError) and error.retry_after_s is not None:
+            self._not_before_s = time.monotonic() + error.retry_after_s
+        self._network_failed = isinstance(error, ChannelError) or (
+            isinstance(error, BackendError) and error.fault is BackendFault.UNREACHABLE
+        )
+        self._on(Happening.FAILED, str(error), _key(error))
+
+    def _on_link_ended(self, epoch: int, error: Exception) -> None:
         if epoch == self.epoch and self._lifecycle.state in (State.STREAMING, State.STOPPING):
-            self._on(Happening.CLOSED, reason)
+            self._network_failed = True
+            self._on(Happening.CLOSED, str(error), _key(error))
+
+    def _on_room_event(self, event: wire.Event) -> None:
+        self._reporter.room_event(event)
+        if isinstance(event, wire.MeetingLeft) and self.link is not None:
+            self.link.hang_up()  # said when the last user leaves
+            self._not_before_s = time.monotonic() + _MEETING_LEFT_WAIT_S
+            self._on_link_ended(self.epoch, ChannelClosed("the meeting ended for this device; going back soon"))
+
+    def _on_timer(self) -> None:
+        if self._lifecycle.state in (State.CREATING, State.CONNECTING):
+            self._network_failed = True
+            reason = f"no session came to be within {_ATTEMPT_S:.0f} s; check the network, DNS and backend.url"
+            self._on(Happening.TIMER, reason, "attempt-too-long")
+        else:
+            self._on(Happening.TIMER, "trying again")
 
     def _stop(self, reason: str) -> None:
         if self._lifecycle.state is not State.STOPPED:
@@ -171,27 +212,41 @@ class Supervisor:
             if now - held_s > _HELD_WHEN_NETWORK_CAME_S:
                 # TCP would try again when its own timer says so, which may be seconds away.
                 self._give_up_link("the network came back while nothing got through")
-        elif self._lifecycle.state is not State.STOPPED:
+        elif self._lifecycle.state in (State.CREATING, State.CONNECTING):
+            if now - self._attempt_began_s > _OLD_ATTEMPT_S:
+                self._on(Happening.NETWORK_BACK, "the network came back")
+        elif (
+            self._lifecycle.state is State.WAITING
+            and self._network_failed
+            # Interfaces of no concern may chatter: what they say must not undo the backoff.
+            and now - self._hurried_s > _HURRY_AT_MOST_EVERY_S
+        ):
+            self._hurried_s = now
             self._on(Happening.NETWORK_BACK, "the network came back")
 
     def _check_link(self, now: float) -> None:
-        if self.link is not None and (verdict := self.link.liveness.verdict(now)) is not None:
+        if self.link is None:
+            return
+        held_s = self._held_since_s()
+        if (verdict := self.link.liveness.verdict(now)) is not None:
             self._give_up_link(verdict)
+        elif held_s is not None and now - held_s > _HELD_FOR_S:
+            self._give_up_link(f"nothing that was sent has been acknowledged for {now - held_s:.0f} s")
 
     def _give_up_link(self, reason: str) -> None:
         if self.link is not None:
             self.link.abort()
-        self._on_link_ended(self.epoch, reason)
+        self._on_link_ended(self.epoch, ChannelClosed(f"{reason}; taking a fresh session"))
 
     # --- what is done -------------------------------------------------------------------------------------------
 
-    def _on(self, happening: Happening, reason: str) -> None:
+    def _on(self, happening: Happening, reason: str, fault: str | None = None) -> None:
         before = self._lifecycle.state
         actions = self._lifecycle.on(happening)
         for action in actions:
             self._do(action)
         if self._lifecycle.state is not before:
-            self._reporter.state(self._lifecycle.state, self.epoch, reason)
+            self._reporter.state(self._lifecycle.state, self.epoch, reason, fault)
 
     def _do(self, action: Action) -> None:
         match action:
@@ -199,6 +254,8 @@ class Supervisor:
                 self.epoch += 1
                 self._attempt = self._new_attempt(self.epoch)
                 self._attempt.start()
+                self._attempt_began_s = time.monotonic()
+                self._timer_s = self._attempt_began_s + _ATTEMPT_S
             case Action.ABANDON:
                 if self._attempt is not None:
                     self._attempt.stop()
@@ -206,6 +263,7 @@ class Supervisor:
                 self.link, self._arriving = self._arriving, None
                 self.connections += 1
                 self.streaming_since_s = time.monotonic()
+                self.started = time.time()
                 self._offer(self.link)
             case Action.HANG_UP:
                 if self.link is not None:
@@ -214,11 +272,10 @@ class Supervisor:
             case Action.RELEASE:
                 self._release()
             case Action.WAIT:
-                wait_s = self._backoff.next_s() + (self._retry_after_s or 0.0)
-                self._retry_after_s = None
-                self._timer_s = time.monotonic() + wait_s
+                # The jitter comes on top: whoever was told the same Retry-After must not come back as one.
+                self._timer_s = max(time.monotonic(), self._not_before_s) + self._backoff.next_s()
             case Action.HURRY:
-                sooner_s = time.monotonic() + self._random() * _NETWORK_BACK_JITTER_S
+                sooner_s = max(time.monotonic(), self._not_before_s) + self._random() * _NETWORK_BACK_JITTER_S
                 self._timer_s = sooner_s if self._timer_s is None else min(self._timer_s, sooner_s)
             case Action.CANCEL_TIMER:
                 self._timer_s = None
@@ -230,8 +287,10 @@ class Supervisor:
     def _release(self) -> None:
         self._offer(None)
         if self.link is not None:
-            self.link.leave()  # sender and receiver leave within one round; the last closes
-            self.link = None
+            link, self.link = self.link, None
+            self.messages_sent += link.messages_sent
+            self.wire_faults += link.wire_faults
+            link.leave()  # sender and receiver leave within one round; the last closes
         if self.streaming_since_s is not None:
             if time.monotonic() - self.streaming_since_s >= _GOOD_AFTER_S:
                 self._backoff.reset()
@@ -249,3 +308,7 @@ class Supervisor:
         if self._lifecycle.state is not State.WAITING or timer_s is None:
             return None
         return max(0.0, timer_s - time.monotonic())
+
+
+def _key(error: Exception) -> str:
+    return error.key if isinstance(error, IngestdError) else type(error).__name__

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import abc
 import threading
+import time
 
 from ingestd.threads.mailbox import Mailbox, WorkerDied
 
 
 class Worker(abc.ABC):
-    """A named thread around `run_until_stopped`. Started and stopped by the composition root alone."""
+    """A named thread around `run_until_stopped`. Started by the composition root; attempts by the supervisor."""
 
     name = "worker"
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._stopping = threading.Event()
+        self.progress_s = time.monotonic()
+        """When the thread last went round its loop (CLOCK_MONOTONIC). Any thread."""
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     def start(self) -> None:
