@@ -33,7 +33,7 @@ class Listener:
         except OSError as error:
             self.sock.close()
             raise StartError(
-                f"can't listen on {path}: {error.strerror}; make its folder and let this user write there, "
+                f"can't listen on {path}: {error.strerror or error}; make its folder and let this user write there, "
                 "or set control.socket"
             ) from None
         except StartError:
@@ -49,11 +49,14 @@ class Listener:
         if not stat.S_ISSOCK(mode):
             raise StartError(f"{self._path} is a file and no socket; remove it, or set control.socket")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)  # the other one may hang, with its queue full
             try:
                 probe.connect(str(self._path))
             except ConnectionRefusedError:
                 self._path.unlink()
                 return
+            except BlockingIOError:
+                pass
         raise StartError(f"another ingestd answers on {self._path}; stop it, or set another control.socket")
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from typing import Final
 from ingestd.errors import ChannelClosed
 
 _READ_BYTES: Final = 16384
+_MAX_TEXT_CHARS: Final = 200
 _NOTSENT_LOWAT_BYTES: Final = 4096
 _USER_TIMEOUT_MS: Final = 12_000
 _SIOCOUTQ: Final = termios.TIOCOUTQ  # the same number: bytes sent and not acknowledged, or not yet sent
@@ -121,4 +122,6 @@ def describe(error: BaseException) -> str:
         return (error.reason or str(error)).replace("_", " ").lower()
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error) or type(error).__name__
+    # Of a library's text only what fits in a line: it can hold whatever the peer sent.
+    text = "".join(char if char.isprintable() else " " for char in str(error)[:_MAX_TEXT_CHARS])
+    return " ".join(text.split()) or type(error).__name__

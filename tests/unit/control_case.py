@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ingestd.control.listener import Listener
 from ingestd.control.methods import methods
 from ingestd.control.server import ControlThread
+from ingestd.core.topics import TopicSet
 from ingestd.net.channel import Channel
 from ingestd.net.stream import Stream
 from ingestd.threads.mailbox import Mailbox
@@ -78,6 +80,7 @@ class Control:
     mailbox: Mailbox
     link: Channel | None
     far: socket.socket
+    topics: TopicSet
 
     def client(self) -> Client:
         return Client(self.path)
@@ -88,6 +91,11 @@ class Control:
         return [json.loads(text) for text in self.link._messages]
 
 
+def broken(params: Mapping[str, Any]) -> None:
+    """A method with a bug."""
+    raise KeyError(params)
+
+
 @contextlib.contextmanager
 def control(folder: Path) -> Iterator[Control]:
     """Serves a control socket; a thread that died or hangs fails the test."""
@@ -95,8 +103,10 @@ def control(folder: Path) -> Iterator[Control]:
     path = folder / "control.sock"
     mailbox = Mailbox()
     served: list[Control] = []
-    thread = ControlThread(path, methods(lambda: dict(STATUS), lambda: served[0].link, 100), mailbox)
-    served.append(Control(path, thread, mailbox, Channel(Stream(near), 1, "c1"), far))
+    topics = TopicSet(["CHAT"])
+    calls = methods(lambda: dict(STATUS), lambda: served[0].link, topics, 100)
+    thread = ControlThread(Listener(path), calls | {"broken": broken}, mailbox)
+    served.append(Control(path, thread, mailbox, Channel(Stream(near), 1, "c1"), far, topics))
     thread.start()
     try:
         yield served[0]

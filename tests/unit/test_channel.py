@@ -94,7 +94,6 @@ def test_what_comes_in_is_handed_on_in_order_and_counted(call: Call) -> None:
         wire.Media(PCM),
         wire.Message("T", "m", None, None, None, None),
     ]
-    assert call.channel.media_received == 2
 
 
 @pytest.mark.parametrize("first", [text('{"event":"meeting-joined"}'), server_frame(TEXT, wire.encode_media(PCM))])
@@ -196,6 +195,29 @@ def test_between_two_media_frames_is_one_message_at_most(call: Call) -> None:
     assert call.channel.messages_sent == 5
 
 
+def test_the_rooms_topics_are_subscribed_to_first_and_one_by_one() -> None:
+    near, far = socket.socketpair()
+    topics = [f"T{n}" for n in range(100)]
+    channel, peer = Channel(Stream(near), 1, None, topics), Peer(far)
+    channel.start()
+    channel.post(wire.encode_message("T", "hello"))
+    reading = Task(peer.frames)
+    while not channel.messages_sent:
+        tick(channel)
+    assert channel.messages_sent == 1, "a subscription is no message"
+    channel.hang_up()
+    channel.leave()
+    texts = [payload for opcode, payload in reading.result() if opcode == TEXT]
+    assert [text for text in texts if not media(text)] == [
+        wire.START,
+        *map(wire.encode_subscribe, topics),
+        wire.encode_message("T", "hello"),
+        wire.STOP,
+    ]
+    assert sum(map(media, texts)) >= len(topics)
+    far.close()
+
+
 def test_messages_go_out_in_order_and_the_queue_is_bounded(call: Call) -> None:
     posted = [wire.encode_message("T", n) for n in range(MAX_QUEUED_MESSAGES)]
     assert all(call.channel.post(message) for message in posted)
@@ -232,14 +254,16 @@ def test_nothing_comes_between_the_bytes_of_a_frame_that_did_not_fit() -> None:
     far.close()
 
 
-def test_hanging_up_says_stop_and_closes_and_nothing_else(call: Call) -> None:
-    call.channel.post(b"never sent")
+def test_hanging_up_says_what_is_queued_and_stop_and_closes_and_nothing_else(call: Call) -> None:
+    call.channel.post(b"accepted before")
     call.channel.hang_up()
     call.channel.hang_up()
+    assert not call.channel.post(b"too late")
     assert call.channel.send_media(PCM), "the sender is not to wait"
     for _ in range(3):
         call.channel.send_others(time.monotonic())
-    assert call.channel.media_sent == 0
+    assert (call.channel.media_sent, call.channel.messages_sent) == (0, 1)
+    assert call.peer.frame() == (TEXT, b"accepted before")
     assert call.peer.frame() == (TEXT, wire.STOP)
     assert call.peer.frame() == (CLOSE, struct.pack(">H", 1000))
     call.peer.send(close(1000))

@@ -73,6 +73,9 @@ def test_a_breach_of_the_protocol_is_answered_by_1002(before: bytes) -> None:
         assert channel.receive() == [wire.MeetingJoined(None, None)]
     with pytest.raises(RemoteProtocolError, match="reserved bits"):
         channel.receive()
+    assert channel.wire_faults["framing"] == 1
+    with pytest.raises(RemoteProtocolError):
+        channel.receive()
     channel.leave()
     assert peer.frames() == [(CLOSE, struct.pack(">H", 1002))]
 

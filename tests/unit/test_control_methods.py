@@ -11,6 +11,7 @@ import pytest
 from ingestd.control.methods import methods
 from ingestd.control.protocol import INVALID_PARAMS, UNAVAILABLE, RpcError
 from ingestd.core import wire
+from ingestd.core.topics import MAX_TOPICS, TopicSet
 from ingestd.net.channel import MAX_QUEUED_MESSAGES, Channel
 from ingestd.net.stream import Stream
 
@@ -25,20 +26,22 @@ def channel() -> Iterator[Channel]:
 
 def fault(channel: Channel | None, method: str, **params: Any) -> tuple[int, str]:
     with pytest.raises(RpcError) as raised:
-        methods(dict, lambda: channel, 100)[method](params)
+        methods(dict, lambda: channel, TopicSet(()), 100)[method](params)
     return raised.value.code, str(raised.value)
 
 
 def test_what_is_published_goes_to_the_room(channel: Channel) -> None:
-    publish = methods(dict, lambda: channel, 100)["publish"]
+    publish = methods(dict, lambda: channel, TopicSet(()), 100)["publish"]
     for data in ("grüße", {"a": [1]}, None, 7, "", "x" * 100, "ä" * 50):
         assert publish({"topic": "T", "data": data}) is True
         assert channel._messages[-1] == wire.encode_message("T", data)
 
 
 def test_a_subscription_goes_to_the_room_and_its_end_does_not(channel: Channel) -> None:
-    served = methods(dict, lambda: channel, 100)
+    topics = TopicSet(["CHAT"])
+    served = methods(dict, lambda: channel, topics, 100)
     assert served["subscribe"]({"topic": "T"})
+    assert topics.all() == ("CHAT", "T")
     assert list(channel._messages) == [wire.encode_subscribe("T")]
     assert served["unsubscribe"]({"topic": "T"})
     assert len(channel._messages) == 1, "others may still listen"
@@ -66,13 +69,31 @@ def test_data_nested_beyond_reason_is_refused(channel: Channel) -> None:
     assert fault(channel, "publish", topic="T", data=data)[0] == INVALID_PARAMS
 
 
-@pytest.mark.parametrize("method", ["publish", "subscribe"])
-def test_outside_the_room_and_with_a_full_queue_it_is_told(method: str, channel: Channel) -> None:
-    assert fault(None, method, topic="T", data="d") == (UNAVAILABLE, "the device is not in the room")
+def test_outside_the_room_and_with_a_full_queue_a_message_is_refused(channel: Channel) -> None:
+    assert fault(None, "publish", topic="T", data="d") == (UNAVAILABLE, "the device is not in the room")
     for _ in range(MAX_QUEUED_MESSAGES):
         channel.post(b"x")
-    assert fault(channel, method, topic="T", data="d") == (UNAVAILABLE, "too many messages are waiting to be sent")
+    assert fault(channel, "publish", topic="T", data="d") == (UNAVAILABLE, "too many messages are waiting to be sent")
+
+
+def test_a_subscription_outlives_the_connection(channel: Channel) -> None:
+    topics = TopicSet(())
+    assert methods(dict, lambda: None, topics, 100)["subscribe"]({"topic": "T"})
+    for _ in range(MAX_QUEUED_MESSAGES):
+        channel.post(b"x")
+    assert methods(dict, lambda: channel, topics, 100)["subscribe"]({"topic": "U"})
+    assert topics.all() == ("T", "U")
+
+
+def test_the_number_of_topics_is_bounded(channel: Channel) -> None:
+    topics = TopicSet(str(n) for n in range(MAX_TOPICS))
+    served = methods(dict, lambda: channel, topics, 100)
+    assert served["subscribe"]({"topic": "0"}), "known already"
+    with pytest.raises(RpcError, match=str(MAX_TOPICS)):
+        served["subscribe"]({"topic": "one more"})
+    assert len(topics.all()) == MAX_TOPICS
 
 
 def test_status_is_whatever_the_daemon_says() -> None:
-    assert methods(lambda: {"state": "waiting"}, lambda: None, 1)["status"]({"ignored": 1}) == {"state": "waiting"}
+    served = methods(lambda: {"state": "waiting"}, lambda: None, TopicSet(()), 1)
+    assert served["status"]({"ignored": 1}) == {"state": "waiting"}

@@ -15,9 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from ingestd.control.protocol import INVALID_PARAMS, INVALID_REQUEST, MAX_LINE_BYTES, METHOD_NOT_FOUND, PARSE_ERROR
-from ingestd.control.server import MAX_CLIENTS, ControlThread
-from ingestd.threads.mailbox import Mailbox
+from ingestd.control.listener import Listener
+from ingestd.control.protocol import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    MAX_LINE_BYTES,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+)
+from ingestd.control.server import MAX_CLIENTS
+from ingestd.core.topics import MAX_TOPICS
+from ingestd.errors import StartError
 from tests.rig.process import wait_until
 from tests.unit.control_case import STATUS, Control, control
 from tests.unit.peers import GUARD_S
@@ -175,8 +184,17 @@ def test_messages_go_to_the_subscribers_of_their_topic_and_states_to_all(served:
         assert ours.line()["method"] == "state"
 
 
+def test_a_method_with_a_bug_is_an_error_of_that_method_alone(served: Control) -> None:
+    with served.client() as client:
+        answer = client.ask("broken", request_id=8)
+        assert (answer["error"]["code"], answer["id"]) == (INTERNAL_ERROR, 8)
+        client.send(b'{"jsonrpc":"2.0","method":"broken"}\n')
+        assert client.ask("status")["result"] == STATUS
+
+
 def test_a_subscription_that_failed_is_none(served: Control) -> None:
-    served.link = None
+    for number in range(MAX_TOPICS):
+        served.topics.add(str(number))
     with served.client() as client:
         assert "error" in client.ask("subscribe", {"topic": "A"})
         served.thread.publish("message", message("A", "one"))
@@ -196,10 +214,44 @@ def test_a_socket_left_by_a_killed_daemon_is_taken_over(tmp_path: Path) -> None:
         assert client.ask("status")["result"] == STATUS
 
 
-def test_a_path_that_cannot_be_had_is_told_to_the_maker(tmp_path: Path) -> None:
-    for path in (tmp_path / "absent" / "control.sock", tmp_path / ("x" * 200)):
-        with pytest.raises(OSError, match=r"No such file|too long"):
-            ControlThread(path, {}, Mailbox())
+def test_a_path_that_cannot_be_had_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    for path in ("absent/control.sock", "x" * 200, "file", "folder", "file/control.sock"):
+        with pytest.raises(StartError, match=r"No such file|too long|no socket|Not a directory") as raised:
+            Listener(tmp_path / path)
+        assert str(tmp_path / path) in str(raised.value)
+        assert "control.socket" in str(raised.value)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("waiting", [0, 3])
+def test_the_socket_of_a_daemon_that_lives_or_hangs_is_left_to_it(waiting: int, tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with contextlib.ExitStack() as stack:
+        other = stack.enter_context(socket.socket(socket.AF_UNIX))
+        other.bind(str(path))
+        other.listen(0)
+        for _ in range(waiting):
+            sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+            sock.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                sock.connect(str(path))
+        with pytest.raises(StartError, match="another ingestd answers"):
+            Listener(path)
+        assert path.exists()
+
+
+def test_a_socket_that_somebody_else_put_in_place_is_left_there(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    listener = Listener(path)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        keep = tmp_path / "keep"  # so that the file system can't give the same inode again
+        keep.touch()
+        other.bind(str(path))
+        listener.close()
+        assert path.exists()
 
 
 def test_stopping_hangs_up_on_everybody(tmp_path: Path) -> None:

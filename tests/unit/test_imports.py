@@ -92,7 +92,7 @@ def test_adapters_know_the_core_and_their_own_package(module: str) -> None:
     package = ".".join(module.split(".")[:2])
     allowed = ["ingestd.core", "ingestd.errors", package]
     if module == "ingestd.net.backend":
-        allowed.append("ingestd.config.secret")
+        allowed += ["ingestd.config.secret", "ingestd.config.schema"]
     assert strangers(ours(module), *allowed) == []
 
 

@@ -94,6 +94,14 @@ def test_a_peer_that_never_answered_a_ping_is_judged_by_its_own_traffic() -> Non
     assert "71 s" in verdict
 
 
+def test_a_peer_that_is_known_to_answer_is_dead_without_its_first_pong() -> None:
+    live = Liveness(T, answers_pings=True)
+    pinged(live, T)
+    live.inbound(T + PONG_WITHIN_S + 1)
+    assert live.verdict(T + PONG_WITHIN_S) is None
+    assert live.verdict(T + PONG_WITHIN_S + 1) is not None
+
+
 def test_before_anything_was_sent_only_silence_counts() -> None:
     live = Liveness(T)
     assert live.verdict(T + SILENT_FOR_S) is None
