@@ -64,6 +64,8 @@ class ProxyUrl(Scalar[Secret]):
     def of(self, leaf: Leaf) -> Secret:
         url = text_of(leaf, self.expected, private=True)
         parts = _split(url, self.expected)
+        if parts.scheme != "http":
+            raise Refused("is a proxy that is spoken to over TLS, which ingestd can't; give one by http://")
         if parts.path not in ("", "/") or "?" in url or "#" in url:
             raise Refused(f"has something after the host; give {self.expected}")
         return Secret(url)

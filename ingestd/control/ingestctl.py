@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from ingestd.control.protocol import RpcError
 DEFAULT_SOCKET: Final = Path("/run/ingestd/control.sock")
 EXIT_REFUSED: Final = 1
 EXIT_UNREACHABLE: Final = 3
+EXIT_PIPE: Final = 141  # as a shell shows SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RpcError as error:
         print(f"ingestctl: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its terminal
         return EXIT_REFUSED
+    except _OutputGoneError:
+        return EXIT_PIPE
     except OSError as error:
         reason = error.strerror or str(error)
         print(  # noqa: T201
@@ -94,8 +98,17 @@ def _readable(value: dict[str, Any], indent: str = "") -> str:
     return "\n".join(lines)
 
 
+class _OutputGoneError(Exception):
+    """Whoever read our output has gone (`| head`), which is no fault."""
+
+
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain at exit
+        raise _OutputGoneError from None
+
 
 
 if __name__ == "__main__":

@@ -51,6 +51,8 @@ class SampleClock:
         self._time_s = 0.0
         self._least_late_s = math.inf
         self._late_pairs = 0
+        self._good_spp = (self._spp, self._spp)
+        """Seconds per sample at the starts of the last run of reads and of this one."""
         self.gaps = 0
         """Losses of samples that only the clock gave away. Any thread."""
         self.now: SampleTime | None = None
@@ -92,6 +94,7 @@ class SampleClock:
         error = time_s - (self._time_s + dt)
         if self._jumped(error):
             self.gaps += 1
+            self._spp = self._good_spp[0]  # what the loop has made of the gap so far is no rate
             self.relock()
             self.observe(time_s, index)
             return
@@ -110,6 +113,9 @@ class SampleClock:
         if self._late_pairs < _JUMP_PAIRS:
             return False
         jumped = self._least_late_s > _JUMP_S
+        if not jumped:
+            # The gap may lie anywhere in the run before the one that shows it.
+            self._good_spp = (self._good_spp[1], self._spp)
         self._late_pairs = 0
         self._least_late_s = math.inf
         return jumped

@@ -30,9 +30,19 @@ class Channel:
     """Owns its stream; made with one user, its maker (`net.ports.Link`). Counters have one writer and any reader."""
 
     def __init__(
-        self, stream: Stream, epoch: int, call_id: str | None, topics: Iterable[str] = (), answers_pings: bool = False
+        self,
+        stream: Stream,
+        epoch: int,
+        call_id: str | None,
+        topics: Iterable[str] = (),
+        answers_pings: bool = False,
+        ref: str = "",
     ) -> None:
-        """`topics` are subscribed to after `start`; `answers_pings`: this service is known to."""
+        """`topics` are subscribed to after `start`; `answers_pings`: this service is known to.
+
+        `ref` is the session's claim, which is struck out of whatever the server says.
+        """
+        self._ref = ref
         self._stream = stream
         self.epoch = epoch
         self.call_id = call_id
@@ -49,6 +59,7 @@ class Channel:
         self._subscriptions = deque(wire.encode_subscribe(topic) for topic in topics)
         self._messages: deque[bytes] = deque()
         self._goodbye: deque[bytes] | None = None  # None: the call goes on; replaced whole, emptied by the writer
+        self._hanging_up = False
         self._pending: memoryview | None = None
         self._ended_by: ChannelError | None = None
         self._message_may_go = True  # one between two media frames: messages never crowd out the audio
@@ -75,6 +86,7 @@ class Channel:
     def hang_up(self) -> None:
         """Asks the sender to say what is queued, then `stop` and close, instead of more audio. Any thread."""
         if self._goodbye is None:
+            self._hanging_up = True
             self._goodbye = deque((rfc6455.encode_frame(Opcode.TEXT, wire.STOP), rfc6455.encode_close(1000)))
 
     def abort(self) -> None:
@@ -159,7 +171,7 @@ class Channel:
     def _say_goodbye(self) -> None:
         goodbye = self._goodbye
         while goodbye and self._flush():
-            if self._messages:
+            if self._messages and self._hanging_up:
                 self._write_message()  # accepted before the end: their sender was told that they go out
             else:
                 self._write(goodbye.popleft())
@@ -252,7 +264,7 @@ class Channel:
                 # own close frame, nothing may follow that one.
                 if self._goodbye is None:
                     self._goodbye = deque((rfc6455.encode_close(code if rfc6455.may_be_sent(code) else 1000),))
-                said = f" “{_printable(reason)}”" if reason else ""
+                said = f" “{_printable(reason, self._ref)}”" if reason else ""
                 # Raised by `receive` after the events that came before it.
                 self._ended_by = ChannelClosed(f"the server closed the connection with code {code}{said}", code, reason)
                 return False
@@ -261,5 +273,7 @@ class Channel:
         return True
 
 
-def _printable(text: str) -> str:
+def _printable(text: str, secret: str) -> str:
+    if secret:
+        text = text.replace(secret, "<ref>")
     return "".join(char if char.isprintable() else "?" for char in text)

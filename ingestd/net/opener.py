@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from urllib.parse import parse_qsl, urlsplit
 
 from ingestd.core.ingest_session import IngestSession
 from ingestd.errors import ChannelError
@@ -24,7 +25,7 @@ class ChannelOpener:
         if self._last is not None and self._last.liveness.rtt_ms is not None:
             self._answers_pings = True  # and so it will again: silence from now on means that nobody reads
         stream = self._dialer.open(session.ws_url, cancel, deadline_s)
-        channel = Channel(stream, epoch, session.call_id, self._topics(), self._answers_pings)
+        channel = Channel(stream, epoch, session.call_id, self._topics(), self._answers_pings, _ref(session))
         try:
             channel.start()
         except ChannelError:
@@ -32,3 +33,8 @@ class ChannelOpener:
             raise
         self._last = channel
         return channel
+
+
+def _ref(session: IngestSession) -> str:
+    """The claim in a session's URL: a secret for as long as the session lives."""
+    return next((value for key, value in parse_qsl(urlsplit(session.ws_url).query) if key == "ref"), "")

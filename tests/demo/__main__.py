@@ -68,7 +68,7 @@ def _summarise(console: Console, figures: Figures, folder: Path) -> None:
     for name, value in figures.values.items():
         bound = figures.bounds.get(name)
         verdict = "" if bound is None else "[green]met[/]" if bound.met else "[bold red]MISSED[/]"
-        table.add_row(name, f"{value:.3f}".rstrip("0").rstrip("."), str(bound or ""), verdict)
+        table.add_row(name, f"{value:.4f}".rstrip("0").rstrip("."), str(bound or ""), verdict)
     console.print(table)
     console.print(f"recordings of what was said and heard at both ends: {folder}/*.wav", highlight=False)
     verdict = "[bold green]the demo passed[/]" if figures.met else "[bold red]the demo failed[/]"

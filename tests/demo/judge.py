@@ -11,6 +11,8 @@ from tests.rig.figures import Figures
 from tests.rig.speech import Span
 from tests.rig.wav import RATE, Pcm
 
+LIKE = 0.9
+"""The least correlation of what was heard with what was spoken."""
 _SETTLE_S = 0.5
 """After the call is back, for the queues on the way to fill again."""
 _DELAY_S = 0.6
@@ -26,7 +28,7 @@ def judge(evidence: Evidence) -> Figures:
     after = evidence.arrivals_s[evidence.arrivals_s >= restored_s]
     back_s = float(after[0]) if len(after) else float("inf")
     figures.add("recovery_s", back_s - restored_s, max=3)
-    figures.add("sessions", evidence.sessions, min=2)
+    figures.add("sessions", evidence.sessions)
 
     settled_s = back_s + _SETTLE_S
     up = _rate(evidence.arrivals_s, np.arange(len(evidence.arrivals_s)), cut_s - _DELAY_S, settled_s)
@@ -55,10 +57,9 @@ def _judge_speech(
     found = align_each(heard, spoken.pcm, spans, about_s=about_s + 0.2)
     correlations = [alignment.correlation for alignment in found]
     delays_ms = [(alignment.lag_s - about_s) * 1000 for alignment in found]
-    worst = min(correlations, default=float("nan"))
-    figures.add(f"utterances_heard_at_{where}", float(np.sum(np.array(correlations) >= 0.9)), min=len(spans))
-    figures.add(f"correlation_at_{where}_worst", worst, min=0.9)
-    figures.add(f"correlation_at_{where}_median", float(np.median(correlations)) if found else float("nan"), min=0.9)
+    figures.add(f"utterances_heard_at_{where}", float(np.sum(np.array(correlations) >= LIKE)), min=max(1, len(spans)))
+    for number, correlation in enumerate(correlations, start=1):
+        figures.add(f"correlation_at_{where}_utterance_{number}", correlation, min=LIKE)
     figures.add(f"delay_to_{where}_median_ms", float(np.median(delays_ms)) if found else float("nan"))
 
 

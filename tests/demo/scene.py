@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ingestd.control.client import ControlClient
 from ingestd.control.protocol import RpcError
-from tests.rig.process import end, spawn
+from tests.rig.process import end, spawn, wait_until
 from tests.rig.proxy import FaultProxy
 from tests.rig.sound import SoundRig
 from tests.rig.speech import Span, conversation
@@ -146,7 +146,7 @@ class _Play:
     def run(self, seconds: float) -> None:
         """From the first frame to the last word."""
         evidence, room = self._evidence, self._room
-        room.wait_joined(timeout_s=20)
+        wait_until(self._joined, 20, "the device to join")
         self._say("the device is in the room, over TLS")
         with ControlClient(self._socket) as control, self._rig.speaker.record() as speaker:
             control.call("subscribe", topic=TOPIC)
@@ -169,13 +169,20 @@ class _Play:
                 now = time.monotonic()
                 while todo and now - begin_s >= todo[0][0]:
                     todo.pop(0)[1]()
-                if self._daemon.poll() is not None:
-                    raise RuntimeError(f"the daemon ended with status {self._daemon.returncode}")
+                self._check_daemon()
                 self._look(now - begin_s, seconds, speaker.samples())
             evidence.status = self._status() or {}
             evidence.speaker_heard, evidence.speaker_heard_start_s = speaker.samples(), speaker.started
             evidence.messages_down = _messages(control)
             mouth.stop()
+
+    def _joined(self) -> bool:
+        self._check_daemon()
+        return any(connection.joined_s is not None for connection in self._room.connections())
+
+    def _check_daemon(self) -> None:
+        if self._daemon.poll() is not None:
+            raise RuntimeError(f"the daemon ended with status {self._daemon.returncode}")
 
     def _greet(self) -> None:
         text = f"hello from the device, {len(self._evidence.downlink)}"
@@ -187,12 +194,14 @@ class _Play:
         self._say(f"Alice publishes: {answer}")
 
     def _pull_cable(self) -> None:
-        self._cable.cut(CUT_S)
+        self._cable.black_hole()
         self._evidence.cut_start_s = time.monotonic()
         self._evidence.cut_end_s = self._evidence.cut_start_s + CUT_S
         self._say(f"the network is cut for {CUT_S:g} s: nothing gets through, nothing is refused")
 
     def _cable_is_back(self) -> None:
+        self._cable.restore()
+        self._evidence.cut_end_s = time.monotonic()
         self._say("the network is back")
 
     def _look(self, elapsed_s: float, seconds: float, speaker: Pcm) -> None:
@@ -243,7 +252,10 @@ def _write_config(folder: Path, base_url: str, room: StandIn) -> Path:
                     "token_file": str(token),
                     "ca_file": str(room.ca_file),
                 },
-                "session": {"room_id": room.room, "participant": {"id": "device", "name": "Device on ${hostname}"}},
+                "session": {
+                    "room_id": room.room,
+                    "participant": {"name": "Device on ${hostname}", "metadata": {"deviceId": "demo"}},
+                },
                 "audio": {"capture": {"device": "mic"}, "playback": {"device": "speaker"}},
                 "messaging": {"subscribe": [TOPIC]},
                 "control": {"socket": str(folder / "control.sock")},

@@ -16,6 +16,7 @@ from tests.rig.process import end, spawn, wait_until
 from tests.rig.sound import SoundRig
 from tests.standin.client import StandIn
 
+SESSION = "{room_id: abcd, participant: {metadata: {}}}"
 INGESTD = [sys.executable, "-m", "ingestd"]
 
 
@@ -32,7 +33,7 @@ def test_help_and_version() -> None:
 
 def test_a_good_configuration_is_good(tmp_path: Path) -> None:
     path = tmp_path / "ingestd.yaml"
-    path.write_text("backend: {url: https://example.com/sessions}\nsession: {room_id: abcd}\n")
+    path.write_text(f"backend: {{url: https://example.com/sessions}}\nsession: {SESSION}\n")
     checked = run("--config", path, "--check")
     assert (checked.returncode, checked.stdout) == (0, f"{path}: good\n")
 
@@ -41,10 +42,10 @@ def test_every_fault_of_a_bad_configuration_is_listed_and_the_exit_is_78(tmp_pat
     path = tmp_path / "ingestd.yaml"
     path.write_text(
         "backend:\n  url: http://example.com/\nsesion:\n  room_id: x\naudio:\n  capture: {gain_db: loud}\n"
-        "session:\n  agent: {metadata: {}}\n"
+        "session:\n  agent: {metadata: {}}\n  participant: {metadata: {}}\n"
     )
-    for arguments in (["--config", path], ["--config", path, "--check"]):
-        refused = run(*arguments)
+    for more in ([], ["--check"]):
+        refused = run("--config", path, *more)
         assert refused.returncode == 78
         lines = refused.stderr.splitlines()
         assert len(lines) == 5
@@ -74,7 +75,7 @@ def test_a_control_socket_that_cannot_be_had_is_a_clear_fault(tmp_path: Path) ->
     path = tmp_path / "ingestd.yaml"
     path.write_text(
         "backend: {url: https://example.com/}\n"
-        f"session: {{room_id: abcd}}\ncontrol: {{socket: {tmp_path}/absent/control.sock}}\n"
+        f"session: {SESSION}\ncontrol: {{socket: {tmp_path}/absent/control.sock}}\n"
     )
     refused = run("--config", path)
     assert refused.returncode == 78
@@ -94,8 +95,8 @@ def test_a_signal_says_stop_to_the_room_and_ends_cleanly(
         path.write_text(json.dumps(config))
         daemon = spawn([*INGESTD, "--config", path], env=sound.env())
         try:
-            connection = room.wait_joined()
-            room.wait_received(connection.call_id, 10)
+            room.wait_joined()
+            room.wait_received(0, 10)
             daemon.send_signal(number)
             assert daemon.wait(10) == 0
         finally:
@@ -117,9 +118,9 @@ def test_devices_that_are_absent_leave_the_call_up_with_silence(tmp_path: Path) 
         with log.open("wb") as stderr:
             daemon = spawn([*INGESTD, "--config", path], stderr=stderr)
         try:
-            connection = room.wait_joined()
-            room.wait_received(connection.call_id, 100)
-            assert not room.received(connection.call_id).samples.any()
+            room.wait_joined()
+            room.wait_received(0, 100)
+            assert not room.received(0).samples.any()
             wait_until(lambda: "playback device 'absent'" in log.read_text(), 5, "the fault in the log")
         finally:
             assert end(daemon) == 0

@@ -15,8 +15,8 @@ EXPECTED = {
     "recovery_s",
     "uplink_frames_per_second",
     "downlink_frames_per_second",
-    "correlation_at_room_worst",
-    "correlation_at_speaker_worst",
+    "correlation_at_room_utterance_1",
+    "correlation_at_speaker_utterance_1",
     "messages_device_to_room",
     "messages_room_to_device",
 }

@@ -79,7 +79,7 @@ def test_every_kind_of_nonsense_is_counted_and_the_call_goes_on(call: Call) -> N
         def counted(before: dict[str, int] = before, counter: str | None = counter) -> bool:
             now = call.device.status()["messaging"]["refused"]
             if counter is None:
-                return sum(now.values()) > sum(before.values())
+                return bool(sum(now.values()) > sum(before.values()))
             return bool(now.get(counter, 0) == before.get(counter, 0) + 1)
 
         wait_until(counted, 5, f"{kind} to be counted as {counter}")

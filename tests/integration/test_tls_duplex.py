@@ -17,8 +17,9 @@ import trustme
 from ingestd.core import wire
 from ingestd.core.ingest_session import IngestSession
 from ingestd.errors import ChannelClosed, ChannelError
-from ingestd.net.channel import Channel, ChannelOpener
+from ingestd.net.channel import Channel
 from ingestd.net.dialer import Cancel, Dialer
+from ingestd.net.opener import ChannelOpener
 from tests.rig.figures import Figures
 from tests.rig.memory_ports import numbered_frame
 from tests.rig.process import end, spawn
@@ -116,7 +117,7 @@ def test_no_connection_fails_with_both_directions_busy(
     port, context = flooded
     with FaultProxy(port) as proxy, ThreadPoolExecutor(AT_ONCE) as pool:
         proxy.jitter(0, 4, max_piece=700, seed=11)
-        opener = ChannelOpener(Dialer(context), ())
+        opener = ChannelOpener(Dialer(context), tuple)
         calls = [pool.submit(_one_call, opener, proxy.port) for _ in range(connections)]
         failed = [failures for call in calls if (failures := call.result())]
     assert figures.add(f"tls_duplex_failed_of_{connections}", len(failed), max=0), failed[:10]

@@ -172,3 +172,24 @@ def test_threads_that_join_and_leave_close_just_once() -> None:
         assert stream.closed == 1
         assert channel.fileno() == -1
         peer.close()
+
+
+def test_what_a_server_says_of_its_own_ref_is_struck_out() -> None:
+    near, far = socket.socketpair()
+    channel, peer = Channel(Stream(near), 1, None, ref="vs_secret"), Peer(far)
+    peer.send(close(1008, "session vs_secret expired"))
+    wait_readable(channel)
+    assert channel.receive() == []
+    with pytest.raises(ChannelClosed, match="session <ref> expired") as ended:
+        channel.receive()
+    assert "vs_secret" not in str(ended.value)
+
+
+def test_messages_wait_for_nobody_when_it_is_the_server_that_closes() -> None:
+    channel, _, peer = connected()
+    assert channel.post(b'{"event":"message"}')
+    peer.send(close(1001))
+    wait_readable(channel)
+    channel.receive()
+    channel.leave()
+    assert [opcode for opcode, _ in peer.frames()] == [0x8]

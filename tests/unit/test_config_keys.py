@@ -131,6 +131,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("backend.client_cert", "/x.pem", "is the text '/x.pem'; give a group of keys"),
     ("backend.proxy", "proxy:3128", "does not begin with https:// or http://; give the URL of a proxy"),
     ("backend.proxy", "socks5://p:1", "does not begin with https:// or http://; give the URL of a proxy"),
+    ("backend.proxy", "https://p:1", "is a proxy that is spoken to over TLS"),
     ("backend.proxy", "http://p:1/path", "has something after the host"),
     ("session.start", "on", "is on, which YAML reads as true; give one of auto, demand"),
     ("session.start", "null", "is empty; give one of auto, demand"),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,3 +144,14 @@ def test_a_client_goes_on_after_it_waited_in_vain(served: Control) -> None:
         assert client.notification(GUARD_S)["params"]["text"] == "x"
         with pytest.raises(RpcError, match="no method"):
             client.call("nonsense")
+
+
+def test_a_reader_that_goes_is_no_fault(served: Control) -> None:
+    command = [sys.executable, "-m", "ingestd.control.ingestctl", "--socket", str(served.path), "--json", "status"]
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        shown = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, text=True, timeout=30)
+    finally:
+        os.close(write_end)
+    assert (shown.returncode, shown.stderr) == (141, "")

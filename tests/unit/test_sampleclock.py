@@ -208,3 +208,13 @@ def test_any_times_and_counts_leave_a_usable_clock(steps: list[tuple[float, int]
         assert abs(clock.drift_ppm) <= 2005
         assert abs(clock.now.time_of(samples)) < 1e6
         assert clock.now.time_of(samples + 160) > clock.now.time_of(samples)
+
+
+def test_a_gap_that_nobody_reported_leaves_the_rate_as_it_was() -> None:
+    card = Card(SampleClock(RATE), 120)
+    card.read(500)
+    before_ppm = card.clock.drift_ppm
+    card.lost += 4000
+    while card.clock.gaps == 0:
+        card.read(1)
+    assert card.clock.drift_ppm == pytest.approx(before_ppm, abs=3)
