@@ -16,6 +16,7 @@ Messages name what happened, where, and what to do. None of them ever holds a to
 from __future__ import annotations
 
 import enum
+import re
 
 
 class IngestdError(Exception):
@@ -24,7 +25,7 @@ class IngestdError(Exception):
     @property
     def key(self) -> str:
         """The same for the same fault, whatever passing details its message has."""
-        return str(self)
+        return re.sub(r"\d+(?= s\b)", "#", str(self))  # how long something took is passing
 
 
 class ConfigError(IngestdError):
@@ -84,6 +85,11 @@ class ChannelClosed(ChannelError):  # noqa: N818 - an end, not always an error
         self.code = code
         self.reason = reason
 
+    @property
+    def key(self) -> str:
+        """See `IngestdError`; a server may give another reason every time."""
+        return super().key if self.code is None else f"closed with code {self.code}"
+
 
 class WireError(IngestdError):
     """One inbound message was refused; `kind` is the counter it goes to (`ingestd.core.wire.WIRE_FAULTS`)."""
@@ -95,3 +101,8 @@ class WireError(IngestdError):
 
 class DeviceError(IngestdError):
     """A sound device is absent, busy or was lost."""
+
+
+def key_of(error: Exception) -> str:
+    """The key of a fault, foreseen (`IngestdError.key`) or not."""
+    return error.key if isinstance(error, IngestdError) else type(error).__name__

@@ -69,7 +69,7 @@ def snapshot(
         },
         "messaging": {
             "sent": supervisor.messages_sent + (link.messages_sent if link else 0),
-            "refused": dict(supervisor.wire_faults + (link.wire_faults if link else Counter())),
+            "refused": dict(supervisor.wire_faults + Counter(dict(link.wire_faults) if link else {})),
             "discarded": mailbox.discarded_events,
         },
         "faults": [

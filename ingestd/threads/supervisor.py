@@ -7,12 +7,12 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Final
 
 from ingestd.core import wire
 from ingestd.core.backoff import Backoff
 from ingestd.core.lifecycle import Action, Happening, Lifecycle, State
-from ingestd.errors import BackendError, BackendFault, ChannelClosed, ChannelError, IngestdError
+from ingestd.errors import BackendError, BackendFault, ChannelClosed, ChannelError, IngestdError, key_of
 from ingestd.net.ports import Link
 from ingestd.threads.attempt import Attempt
 from ingestd.threads.link_slot import LinkSlot
@@ -28,6 +28,7 @@ from ingestd.threads.mailbox import (
     Signalled,
     WorkerDied,
 )
+from ingestd.threads.supervisor_ports import NetworkEvents, Reporter
 
 _HEARTBEAT_S: Final = 1.0
 _HANG_UP_S: Final = 1.0
@@ -38,38 +39,11 @@ _HELD_FOR_S: Final = 3.5
 _ATTEMPT_S: Final = 30.0
 _OLD_ATTEMPT_S: Final = 1.0
 """An attempt that began before the network came back, and has had this long, is begun anew."""
+_RENEWED_AT_MOST: Final = 3
+"""Interfaces of no concern may chatter for ever: after so many in a row an attempt gets all its time."""
 _NETWORK_BACK_JITTER_S: Final = 0.5
 _HURRY_AT_MOST_EVERY_S: Final = 5.0
 _MEETING_LEFT_WAIT_S: Final = 5.0
-
-
-class NetworkEvents(Protocol):
-    """See `net.network_watch`."""
-
-    def fileno(self) -> int:
-        """Readable when something changed, or -1."""
-
-    def came_back(self) -> bool:
-        """True if a link, address or route has come."""
-
-
-class Reporter(Protocol):
-    """Who hears of what happens: log, systemd, status, clients. Called by the supervisor thread only."""
-
-    def state(self, state: State, epoch: int, reason: str, fault: str | None) -> None:
-        """The lifecycle moved; `fault` is the key of what made it, None where nothing went wrong."""
-
-    def room_event(self, event: wire.Event) -> None:
-        """Something other than audio came in."""
-
-    def device(self, mail: DeviceChanged) -> None:
-        """A sound device was opened or lost."""
-
-    def heartbeat(self) -> None:
-        """About once a second, from the supervisor's own loop."""
-
-    def bug(self, message: str, error: BaseException) -> None:
-        """Something happened that nobody expected."""
 
 
 class Supervisor:
@@ -86,8 +60,10 @@ class Supervisor:
         backoff: Backoff,
         random: Callable[[], float],
         reporter: Reporter,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._mailbox = mailbox
+        self._now = now
         self._slots = tuple(slots)
         self._held_since_s = held_since_s
         self._new_attempt = new_attempt
@@ -103,6 +79,8 @@ class Supervisor:
         self._network_failed = False  # the last failure was the network's, not a server's answer
         self._hurried_s = -_HURRY_AT_MOST_EVERY_S
         self._attempt_began_s = 0.0
+        self._renewed = 0
+        self._next_beat_s = 0.0
         self._failed = False
         self.link: Link | None = None
         """The current link. Any thread may read it."""
@@ -121,32 +99,42 @@ class Supervisor:
         poll.register(self._mailbox.fileno(), select.POLLIN)
         if self._network.fileno() >= 0:
             poll.register(self._network.fileno(), select.POLLIN)
-        next_beat_s = time.monotonic()
-        self._on(Happening.START, "starting")
+        self.begin()
         while self._lifecycle.state is not State.STOPPED:
-            due_s = next_beat_s if self._timer_s is None else min(next_beat_s, self._timer_s)
-            poll.poll(max(0.0, due_s - time.monotonic()) * 1000.0)
-            for mail in self._mailbox.take_all():
-                self._take(mail)
-            if self._network.came_back():
-                self._on_network_back(time.monotonic())
-            now = time.monotonic()
-            if self._timer_s is not None and now >= self._timer_s:
-                self._timer_s = None
-                self._on_timer()
-            if now >= next_beat_s:
-                next_beat_s = now + _HEARTBEAT_S
-                self._check_link(now)
-                self._reporter.heartbeat()
+            poll.poll(max(0.0, self.due_s() - self._now()) * 1000.0)
+            self.step()
         return not self._failed
+
+    def begin(self) -> None:
+        """The first attempt; `run` then makes a `step` whenever there is mail, a network event, or `due_s` has come."""
+        self._next_beat_s = self._now()
+        self._on(Happening.START, "starting")
+
+    def due_s(self) -> float:
+        """When the next `step` is to be made at the latest."""
+        return self._next_beat_s if self._timer_s is None else min(self._next_beat_s, self._timer_s)
+
+    def step(self) -> None:
+        """Takes what has come in and does what is due. Never waits."""
+        for mail in self._mailbox.take_all():
+            self._take(mail)
+        now = self._now()
+        if self._network.came_back():
+            self._on_network_back(now)
+        if self._timer_s is not None and now >= self._timer_s:
+            self._timer_s = None
+            self._on_timer()
+        if now >= self._next_beat_s:
+            self._next_beat_s = now + _HEARTBEAT_S
+            self._check_link(now)
+            self._reporter.heartbeat()
 
     # --- what comes in ------------------------------------------------------------------------------------------
 
     def _take(self, mail: Mail) -> None:
-        stopped = self._lifecycle.state is State.STOPPED
         match mail:
             case SessionCreated(epoch, session):
-                if epoch == self.epoch and not stopped:
+                if epoch == self.epoch and self._lifecycle.state is State.CREATING:
                     self._on(Happening.SESSION_CREATED, f"session {session.call_id or 'without callId'} created")
             case Connected(epoch, link):
                 if epoch == self.epoch and self._lifecycle.state is State.CONNECTING:
@@ -161,7 +149,7 @@ class Supervisor:
             case LinkEnded(epoch, error):
                 self._on_link_ended(epoch, error)
             case RoomEvent(epoch, event):
-                if epoch == self.epoch and not stopped:
+                if epoch == self.epoch and self._lifecycle.state is not State.STOPPED:
                     self._on_room_event(event)
             case DeviceChanged():
                 self._reporter.device(mail)
@@ -176,22 +164,21 @@ class Supervisor:
         if not isinstance(error, IngestdError):
             self._reporter.bug(f"an attempt failed by {type(error).__name__}", error)
         if isinstance(error, BackendError) and error.retry_after_s is not None:
-            self._not_before_s = time.monotonic() + error.retry_after_s
-        self._network_failed = isinstance(error, ChannelError) or (
-            isinstance(error, BackendError) and error.fault is BackendFault.UNREACHABLE
-        )
-        self._on(Happening.FAILED, str(error), _key(error))
+            self._not_before_s = self._now() + error.retry_after_s
+        unreachable = isinstance(error, BackendError) and error.fault is BackendFault.UNREACHABLE
+        self._network_failed = unreachable or isinstance(error, ChannelError)
+        self._on(Happening.FAILED, str(error), key_of(error))
 
     def _on_link_ended(self, epoch: int, error: Exception) -> None:
         if epoch == self.epoch and self._lifecycle.state in (State.STREAMING, State.STOPPING):
             self._network_failed = True
-            self._on(Happening.CLOSED, str(error), _key(error))
+            self._on(Happening.CLOSED, str(error), key_of(error))
 
     def _on_room_event(self, event: wire.Event) -> None:
         self._reporter.room_event(event)
         if isinstance(event, wire.MeetingLeft) and self.link is not None:
             self.link.hang_up()  # said when the last user leaves
-            self._not_before_s = time.monotonic() + _MEETING_LEFT_WAIT_S
+            self._not_before_s = self._now() + _MEETING_LEFT_WAIT_S
             self._on_link_ended(self.epoch, ChannelClosed("the meeting ended for this device; going back soon"))
 
     def _on_timer(self) -> None:
@@ -213,15 +200,10 @@ class Supervisor:
                 # TCP would try again when its own timer says so, which may be seconds away.
                 self._give_up_link("the network came back while nothing got through")
         elif self._lifecycle.state in (State.CREATING, State.CONNECTING):
-            if now - self._attempt_began_s > _OLD_ATTEMPT_S:
+            if now - self._attempt_began_s > _OLD_ATTEMPT_S and self._renewed < _RENEWED_AT_MOST:
+                self._renewed += 1
                 self._on(Happening.NETWORK_BACK, "the network came back")
-        elif (
-            self._lifecycle.state is State.WAITING
-            and self._network_failed
-            # Interfaces of no concern may chatter: what they say must not undo the backoff.
-            and now - self._hurried_s > _HURRY_AT_MOST_EVERY_S
-        ):
-            self._hurried_s = now
+        elif self._lifecycle.state is State.WAITING and self._network_failed:
             self._on(Happening.NETWORK_BACK, "the network came back")
 
     def _check_link(self, now: float) -> None:
@@ -254,7 +236,7 @@ class Supervisor:
                 self.epoch += 1
                 self._attempt = self._new_attempt(self.epoch)
                 self._attempt.start()
-                self._attempt_began_s = time.monotonic()
+                self._attempt_began_s = self._now()
                 self._timer_s = self._attempt_began_s + _ATTEMPT_S
             case Action.ABANDON:
                 if self._attempt is not None:
@@ -262,21 +244,25 @@ class Supervisor:
             case Action.ADOPT:
                 self.link, self._arriving = self._arriving, None
                 self.connections += 1
-                self.streaming_since_s = time.monotonic()
+                self.streaming_since_s = self._now()
                 self.started = time.time()
                 self._offer(self.link)
             case Action.HANG_UP:
                 if self.link is not None:
                     self.link.hang_up()
-                self._timer_s = time.monotonic() + _HANG_UP_S
+                self._timer_s = self._now() + _HANG_UP_S
             case Action.RELEASE:
                 self._release()
             case Action.WAIT:
                 # The jitter comes on top: whoever was told the same Retry-After must not come back as one.
-                self._timer_s = max(time.monotonic(), self._not_before_s) + self._backoff.next_s()
+                self._timer_s = max(self._now(), self._not_before_s) + self._backoff.next_s()
+                self._renewed = 0
             case Action.HURRY:
-                sooner_s = max(time.monotonic(), self._not_before_s) + self._random() * _NETWORK_BACK_JITTER_S
-                self._timer_s = sooner_s if self._timer_s is None else min(self._timer_s, sooner_s)
+                # Chatter must not undo the backoff; but the last event of a burst may be the one that counts.
+                soonest_s = max(self._now(), self._not_before_s, self._hurried_s + _HURRY_AT_MOST_EVERY_S)
+                sooner_s = soonest_s + self._random() * _NETWORK_BACK_JITTER_S
+                if self._timer_s is None or sooner_s < self._timer_s:
+                    self._timer_s = self._hurried_s = sooner_s
             case Action.CANCEL_TIMER:
                 self._timer_s = None
 
@@ -289,10 +275,11 @@ class Supervisor:
         if self.link is not None:
             link, self.link = self.link, None
             self.messages_sent += link.messages_sent
-            self.wire_faults += link.wire_faults
+            # Copied in one go: the receiver may be counting still. And replaced whole: others may be reading.
+            self.wire_faults = self.wire_faults + Counter(dict(link.wire_faults))
             link.leave()  # sender and receiver leave within one round; the last closes
         if self.streaming_since_s is not None:
-            if time.monotonic() - self.streaming_since_s >= _GOOD_AFTER_S:
+            if self._now() - self.streaming_since_s >= _GOOD_AFTER_S:
                 self._backoff.reset()
             self.streaming_since_s = None
 
@@ -304,11 +291,6 @@ class Supervisor:
     @property
     def next_attempt_in_s(self) -> float | None:
         """Seconds until the next attempt, where one is waited for. Any thread."""
-        timer_s = self._timer_s
-        if self._lifecycle.state is not State.WAITING or timer_s is None:
+        if self._lifecycle.state is not State.WAITING or (timer_s := self._timer_s) is None:
             return None
-        return max(0.0, timer_s - time.monotonic())
-
-
-def _key(error: Exception) -> str:
-    return error.key if isinstance(error, IngestdError) else type(error).__name__
+        return max(0.0, timer_s - self._now())
