@@ -27,7 +27,15 @@ class Reporter:
     `news` takes what goes to local programs; `healthy` tells whether every thread makes progress.
     """
 
-    def __init__(self, notifier: Notifier, news: News, healthy: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        notifier: Notifier,
+        news: News,
+        healthy: Callable[[], bool],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._now = now
+        self._bugs: set[str] = set()
         self._notifier = notifier
         self._news = news
         self._healthy = healthy
@@ -42,13 +50,13 @@ class Reporter:
         self.reason = reason
         self.since = time.time()
         fields = {"EPOCH": epoch, "STATE": state.value}
+        passing = state in (State.CREATING, State.CONNECTING) and epoch > 1
         if state is State.STREAMING:
-            self.faults.over(_SESSION, time.monotonic())
+            passing = not self.faults.over(_SESSION, self._now())
         if fault is not None and state is State.WAITING:
             self._fault(_SESSION, fault, reason, fields)
         else:
-            # Attempt after attempt says the same; their end is what counts.
-            passing = state in (State.CREATING, State.CONNECTING) and epoch > 1
+            # Attempt after attempt says the same, and a room that throws out at once too; their end is what counts.
             LOG.log(logging.DEBUG if passing else logging.INFO, "%s: %s", state.value, reason, extra=fields)
         if state in (State.STREAMING, State.WAITING):
             self._notifier.ready()
@@ -84,24 +92,26 @@ class Reporter:
         if mail.error is not None:
             self._fault(mail.device, mail.device, f"{mail.error}; looking for it again", {"DEVICE": mail.device})
             return
-        flapping = self.faults.over(mail.device, time.monotonic())
-        LOG.log(logging.DEBUG if flapping else logging.INFO, "%s device %r is open", mail.device, mail.name)
+        news = self.faults.over(mail.device, self._now())
+        LOG.log(logging.INFO if news else logging.DEBUG, "%s device %r is open", mail.device, mail.name)
 
     def heartbeat(self) -> None:
         """Tells systemd's watchdog that all threads make progress, as often as it asks for."""
         every_s = self._notifier.watchdog_every_s
-        now = time.monotonic()
+        now = self._now()
         if every_s is not None and now >= self._watchdog_due_s and self._healthy():
             self._watchdog_due_s = now + max(0.0, every_s - 1.0)
             self._notifier.watchdog()
 
     def bug(self, message: str, error: BaseException) -> None:
         """Something happened that nobody expected."""
-        LOG.critical("%s; please report this", message, exc_info=error)
+        if message not in self._bugs:  # its traceback once: an attempt may fail of the same one for weeks
+            self._bugs.add(message)
+            LOG.critical("%s; please report this", message, exc_info=error)
 
     def _fault(self, area: str, key: str, what: str, fields: dict[str, Any]) -> None:
         # Once per occurrence: a backend that is down for a week must not fill an SD card.
-        news = self.faults.add(area, key, what, time.monotonic(), time.time())
+        news = self.faults.add(area, key, what, self._now(), time.time())
         LOG.log(logging.WARNING if news else logging.DEBUG, "%s", what, extra=fields)
 
 
