@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import systemd.daemon
@@ -21,18 +22,24 @@ class Notifier:
         """Started: streaming, or waiting sensibly. Once is enough."""
         if not self._ready:
             self._ready = True
-            systemd.daemon.notify("READY=1")
+            _tell("READY=1")
 
     def status(self, line: str) -> None:
         """The line that `systemctl status` shows."""
         if line != self._status:
             self._status = line
-            systemd.daemon.notify(f"STATUS={line}")
+            _tell(f"STATUS={line}")
 
     def watchdog(self) -> None:
         """Still making progress."""
-        systemd.daemon.notify("WATCHDOG=1")
+        _tell("WATCHDOG=1")
 
     def stopping(self) -> None:
         """On the way out."""
-        systemd.daemon.notify("STOPPING=1")
+        _tell("STOPPING=1")
+
+
+def _tell(what: str) -> None:
+    # A word that nobody takes is no reason to leave the room.
+    with contextlib.suppress(OSError):
+        systemd.daemon.notify(what)

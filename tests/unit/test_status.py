@@ -1,0 +1,165 @@
+"""The status: every key that users and scripts may rely on, and whole while everything moves."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from ingestd import status
+from ingestd.core.playout import Playout
+from ingestd.errors import ChannelClosed
+from ingestd.reporter import Reporter
+from ingestd.system.notify import Notifier
+from ingestd.threads.capture import Microphone
+from ingestd.threads.mailbox import LinkEnded
+from ingestd.threads.receiver import ReceiverThread
+from ingestd.threads.sender import SenderThread
+from tests.rig.scripted_ports import ScriptedSink
+from tests.unit.supervisor_case import Case
+
+KEYS = {
+    "": {"state", "reason", "since", "session", "uplink", "downlink", "devices", "messaging", "faults"},
+    "session": {"call_id", "epoch", "started", "reconnects"},
+    "uplink": {"frames", "dropped", "backlog_ms", "latency_ms", "ppm", "xruns"},
+    "downlink": {"frames", "delay_ms", "target_ms", "concealed", "underruns"},
+    "devices": {"capture", "playback"},
+}
+"""Those of the interface that this version has."""
+
+
+class Parts:
+    """What a status is read off."""
+
+    def __init__(self) -> None:
+        self.case = Case()
+        self.microphone = Microphone()
+        self.sender = SenderThread(self.microphone, self.case.mailbox)
+        self.playout = Playout(400)
+        self.receiver = ReceiverThread(ScriptedSink(), self.playout, self.case.mailbox)
+        self.reporter = Reporter(Notifier(), lambda _method, _params: None, lambda: True)
+
+    def snapshot(self) -> dict[str, Any]:
+        return status.snapshot(
+            self.case.supervisor, self.reporter, self.microphone, self.sender, self.receiver, self.case.mailbox
+        )
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    return Parts()
+
+
+def test_every_key_of_the_interface_is_there_in_every_state(parts: Parts) -> None:
+    def check(shown: dict[str, Any]) -> None:
+        for group, keys in KEYS.items():
+            assert keys <= set(shown[group] if group else shown), group
+        assert set(shown["uplink"]["latency_ms"]) == {"p50", "p95", "max"}
+        assert json.loads(json.dumps(shown, allow_nan=False)) == shown
+
+    check(parts.snapshot())
+    parts.case.streaming()
+    check(parts.snapshot())
+    parts.case.post(LinkEnded(1, ChannelClosed("cut")))
+    check(parts.snapshot())
+
+
+def test_before_the_first_session(parts: Parts) -> None:
+    shown = parts.snapshot()
+    assert shown["state"] == "idle"
+    session = shown["session"]
+    assert (session["call_id"], session["epoch"], session["started"], session["reconnects"]) == (None, 0, None, 0)
+    assert shown["uplink"]["latency_ms"] == {"p50": 0.0, "p95": 0.0, "max": 0.0}
+    assert shown["devices"]["capture"] == {"device": None, "lost": True}
+    assert shown["faults"] == []
+
+
+def test_a_call_and_its_end(parts: Parts) -> None:
+    link = parts.case.streaming()
+    link.joined = True
+    link.messages_sent = 2
+    link.wire_faults["oversize"] = 1
+    shown = parts.snapshot()
+    session = shown["session"]
+    assert (shown["state"], session["call_id"], session["epoch"], session["joined"]) == ("streaming", "call", 1, True)
+    assert session["started"].endswith("+00:00")
+    assert (shown["messaging"]["sent"], shown["messaging"]["refused"]) == (2, {"oversize": 1})
+    parts.case.post(LinkEnded(1, ChannelClosed("cut")))
+    shown = parts.snapshot()
+    assert (shown["state"], shown["session"]["call_id"], shown["session"]["started"]) == ("waiting", None, None)
+    assert shown["next_attempt_in_s"] == pytest.approx(0.5)
+    assert (shown["messaging"]["sent"], shown["messaging"]["refused"]) == (2, {"oversize": 1}), "what was, was"
+    parts.case.after(1)
+    again = parts.case.connect()
+    again.messages_sent = 3
+    again.wire_faults["oversize"] = 1
+    shown = parts.snapshot()
+    assert (shown["messaging"]["sent"], shown["messaging"]["refused"]) == (5, {"oversize": 2})
+    assert (shown["session"]["epoch"], shown["session"]["reconnects"]) == (2, 1)
+    assert shown["next_attempt_in_s"] is None
+
+
+def test_what_was_counted_is_shown_in_its_unit(parts: Parts) -> None:
+    parts.case.streaming()
+    parts.sender.frames, parts.sender.silence_frames, parts.sender.dropped_frames = 100, 10, 3
+    parts.microphone.ring.write(bytes(2 * 800))
+    parts.microphone.overruns = 2
+    parts.microphone.clock.gaps = 1
+    parts.receiver.frames = 50
+    parts.playout.push(bytes(2 * 1600))
+    parts.playout.pull(2400)
+    parts.playout.push(bytes(2 * 4800))
+    shown = parts.snapshot()
+    uplink, downlink = shown["uplink"], shown["downlink"]
+    assert (uplink["frames"], uplink["silence"], uplink["dropped"], uplink["xruns"]) == (100, 10, 3, 3)
+    assert uplink["backlog_ms"] == 100.0
+    assert (downlink["frames"], downlink["concealed"], downlink["underruns"]) == (50, 100, 1)
+    assert (downlink["delay_ms"], downlink["target_ms"], downlink["dropped_ms"]) == (80.0, 80.0, 520)
+
+
+def test_faults_say_what_how_often_and_when(parts: Parts) -> None:
+    wall = 1_700_000_000.25
+    parts.reporter.faults.add("session", "k", "can't reach it", 1.0, wall - 60)
+    parts.reporter.faults.add("session", "k", "can't reach it; check the network", 61.0, wall)
+    assert parts.snapshot()["faults"] == [
+        {"what": "can't reach it; check the network", "last": "2023-11-14T22:13:20.250+00:00", "count": 2}
+    ]
+
+
+def test_it_stays_whole_while_other_threads_count(parts: Parts) -> None:
+    link = parts.case.streaming()
+    stop = threading.Event()
+    broke: list[BaseException] = []
+
+    def disturb() -> None:
+        number = 0
+        try:
+            while not stop.is_set():
+                number += 1
+                link.wire_faults[f"fault {number % 3000}"] += 1
+                if number % 3000 == 0:
+                    link.wire_faults = Counter()
+                parts.reporter.faults.add("session", str(number % 100), f"what {number % 100}", number, 1e9)
+        except BaseException as error:  # noqa: BLE001 - told to the test's own thread
+            broke.append(error)
+
+    interval = sys.getswitchinterval()
+    other = threading.Thread(target=disturb)
+    sys.setswitchinterval(1e-6)
+    try:
+        other.start()
+        end_s = time.monotonic() + 1.0
+        while time.monotonic() < end_s:
+            faults = parts.snapshot()["faults"]
+            assert len({fault["what"] for fault in faults}) == len(faults) <= 16
+    finally:
+        stop.set()
+        other.join()
+        sys.setswitchinterval(interval)
+    assert broke == []
