@@ -1,0 +1,169 @@
+"""The receiver thread: room audio to the speaker, all else to the supervisor, and it never spins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ingestd.core import wire
+from ingestd.core.playout import Playout
+from ingestd.core.wire import Media
+from ingestd.errors import ChannelClosed, DeviceError, RemoteProtocolError
+from ingestd.threads.mailbox import DeviceChanged, LinkEnded, RoomEvent
+from ingestd.threads.receiver import ReceiverThread
+from tests.rig.memory_ports import ClockedSink
+from tests.rig.process import wait_until
+from tests.rig.scripted_ports import ScriptedLink, ScriptedSink
+from tests.unit.peers import GUARD_S
+from tests.unit.threads_case import Post, running
+
+MESSAGE = wire.Message("T", "x", None, None, None, None)
+LEFT = wire.ParticipantLeft(wire.Participant("p", None, None))
+
+
+def tone(value: int, samples: int = 160) -> bytes:
+    return value.to_bytes(2, "little") * samples
+
+
+class Case:
+    def __init__(self, sink: ScriptedSink | ClockedSink) -> None:
+        self.playout = Playout(400)
+        self.post = Post()
+        self.thread = ReceiverThread(sink, self.playout, self.post.box)
+
+    def offer(self, epoch: int = 1) -> ScriptedLink:
+        link = ScriptedLink(epoch)
+        self.thread.link.offer(link)
+        return link
+
+
+@pytest.fixture
+def case() -> Iterator[Case]:
+    made = Case(ClockedSink(keep_s=10.0))
+    with running(made.thread, made.post):
+        yield made
+
+
+def wait_received(case: Case, frames: int) -> None:
+    wait_until(lambda: case.thread.frames >= frames, GUARD_S, f"{frames} frames")
+
+
+def played(sink: ClockedSink) -> bytes:
+    return bytes(sink.played)
+
+
+def test_room_audio_comes_out_of_the_speaker_in_order() -> None:
+    sink = ClockedSink(keep_s=10.0)
+    case = Case(sink)
+    with running(case.thread, case.post):
+        link = case.offer()
+        for value in range(1, 11):
+            link.arrive(Media(tone(value)))
+        wait_until(lambda: tone(10) in played(sink), GUARD_S, "the last of it")
+    assert b"".join(tone(value) for value in range(1, 11)) in played(sink)
+    assert case.thread.frames == 10
+    assert case.thread.speaker.played_samples >= 1600
+    assert [mail for mail in case.post.all() if not isinstance(mail, DeviceChanged)] == []
+
+
+def test_everything_else_goes_to_the_supervisor_with_its_epoch(case: Case) -> None:
+    link = case.offer(epoch=5)
+    link.arrive(MESSAGE, Media(tone(1)), LEFT, wire.Unknown("new"))
+    wait_until(lambda: len(case.post.of(RoomEvent)) == 3, GUARD_S, "the events")
+    assert case.post.of(RoomEvent) == [RoomEvent(5, event) for event in (MESSAGE, LEFT, wire.Unknown("new"))]
+    assert case.thread.frames == 1
+
+
+@pytest.mark.parametrize("error", [ChannelClosed("bye", 1000), RemoteProtocolError("masked")])
+def test_the_end_is_told_once_after_all_that_came_before_it(case: Case, error: ChannelClosed) -> None:
+    link = case.offer(epoch=3)
+    wait_until(lambda: link.users == 2, GUARD_S, "the receiver")
+    link.arrive(MESSAGE)
+    link.break_off(error)
+    wait_until(lambda: link.users == 1, GUARD_S, "the receiver to leave")
+    again = case.offer(epoch=4)
+    again.arrive(LEFT)
+    wait_until(lambda: len(case.post.of(RoomEvent)) == 2, GUARD_S, "word of the next link")
+    told = [mail for mail in case.post.all() if not isinstance(mail, DeviceChanged)]
+    assert told == [RoomEvent(3, MESSAGE), LinkEnded(3, error), RoomEvent(4, LEFT)]
+    assert (link.users, again.users) == (1, 2)
+
+
+def test_a_link_that_is_taken_away_is_left_and_read_no_more(case: Case) -> None:
+    link = case.offer()
+    wait_until(lambda: link.users == 2, GUARD_S, "the receiver")
+    case.thread.link.offer(None)
+    wait_until(lambda: link.users == 1, GUARD_S, "the receiver to leave")
+    link.arrive(MESSAGE)
+    begun = case.thread.progress_s
+    wait_until(lambda: case.thread.progress_s > begun + 0.1, GUARD_S, "some rounds")
+    assert case.post.of(RoomEvent) == []
+
+
+def test_the_thread_leaves_its_link_and_its_device_on_the_way_out() -> None:
+    sink = ScriptedSink()
+    case = Case(sink)
+    with running(case.thread, case.post):
+        link = case.offer()
+        wait_until(lambda: link.users == 2 and sink.opened, GUARD_S, "the receiver")
+    assert link.users == 1
+    assert sink.closed == 1
+
+
+def test_what_an_old_link_left_is_not_played_on_a_new_one() -> None:
+    sink = ScriptedSink()
+    sink.queue = lambda: sink.BUFFER_SAMPLES  # full: it asks for nothing
+    case = Case(sink)
+    with running(case.thread, case.post):
+        case.offer(1).arrive(Media(tone(1)))
+        wait_until(lambda: case.playout.delay_ms == 20, GUARD_S, "its audio")
+        link = case.offer(2)
+        wait_until(lambda: case.playout.delay_ms == 0, GUARD_S, "the end of it")
+        link.arrive(Media(tone(2, 80)))
+        wait_until(lambda: case.playout.delay_ms == 10, GUARD_S, "the new link's")
+
+
+@pytest.mark.parametrize("when", ["alone", "connected", "after the end", "without a speaker"])
+def test_it_does_not_spin(when: str) -> None:
+    sink = ScriptedSink()
+    sink.queue = lambda: 0
+    sink.takes = lambda samples: samples
+    sink.absent = DeviceError("can't open it") if when == "without a speaker" else None
+    case = Case(sink)
+    feed, rounds = case.thread.speaker.feed, [0]
+
+    def counted(now: float) -> float:
+        rounds[0] += 1
+        return feed(now)
+
+    case.thread.speaker.feed = counted  # type: ignore[method-assign]
+    with running(case.thread, case.post):
+        if when != "alone":
+            link = case.offer()
+            wait_until(lambda: link.users == 2, GUARD_S, "the receiver")
+        if when == "after the end":
+            link.break_off(ChannelClosed("cut"))
+            wait_until(lambda: link.users == 1, GUARD_S, "the receiver to leave")
+        begun_s, before = time.monotonic(), rounds[0]
+        wait_until(lambda: time.monotonic() - begun_s > 0.3, GUARD_S, "a while", every=0.1)
+        assert rounds[0] - before <= (time.monotonic() - begun_s) / 0.005 + 5, "a round lasts 5 ms at least"
+
+
+def test_an_absent_speaker_is_told_once_and_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestd.threads.receiver._REOPEN_S", 0.01)
+    sink = ScriptedSink()
+    sink.absent = DeviceError("can't open it")
+    case = Case(sink)
+    with running(case.thread, case.post):
+        link = case.offer()
+        link.arrive(Media(tone(1)), MESSAGE)
+        wait_until(lambda: sink.opened >= 5, GUARD_S, "some tries")
+        assert case.post.of(DeviceChanged) == [DeviceChanged("playback", "", sink.absent)]
+        assert case.post.of(RoomEvent) == [RoomEvent(1, MESSAGE)], "the call goes on"
+        assert case.playout.delay_ms == 0, "nobody will want to hear it later"
+        sink.absent = None
+        wait_until(lambda: len(case.post.of(DeviceChanged)) == 2, GUARD_S, "its return")
+        wait_until(lambda: sink.writes, GUARD_S, "sound")
+    assert case.post.of(DeviceChanged)[1] == DeviceChanged("playback", "scripted", None)

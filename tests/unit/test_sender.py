@@ -1,0 +1,222 @@
+"""The sender thread: what is now goes out, what is too old is counted, and every link is left once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ingestd.core.wire import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE_HZ, SILENCE
+from ingestd.errors import ChannelClosed
+from ingestd.threads.capture import Microphone
+from ingestd.threads.mailbox import LinkEnded
+from ingestd.threads.sender import SenderThread
+from tests.rig.memory_ports import numbered_frame
+from tests.rig.process import wait_until
+from tests.rig.scripted_ports import ScriptedLink
+from tests.unit.peers import GUARD_S
+from tests.unit.threads_case import Post, running
+
+
+class Talker:
+    """A microphone on an absolute grid, in a thread of its own: frame n says its number, from 1."""
+
+    def __init__(self, mic: Microphone) -> None:
+        self._mic = mic
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.number = 0
+
+    def _run(self) -> None:
+        start_s = time.monotonic()
+        self._mic.lost = False
+        while not self._stop.wait(max(0.0, start_s + (self.number + 1) * FRAME_S - time.monotonic())):
+            self._mic.clock.observe(time.monotonic(), self._mic.ring.write(numbered_frame(self.number + 1)))
+            self.number += 1
+
+    def __enter__(self) -> Talker:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+class Case:
+    def __init__(self) -> None:
+        self.mic = Microphone()
+        self.post = Post()
+        self.thread = SenderThread(self.mic, self.post.box)
+
+    def offer(self, epoch: int = 1) -> ScriptedLink:
+        link = ScriptedLink(epoch)
+        self.thread.link.offer(link)
+        return link
+
+
+@pytest.fixture
+def case() -> Iterator[Case]:
+    made = Case()
+    with running(made.thread, made.post):
+        yield made
+
+
+def numbers(frames: list[bytes]) -> list[int]:
+    """Which of the talker's frames they are; 0 for silence. Any other fails."""
+    found = []
+    for frame in frames:
+        number = int.from_bytes(frame[:4], "little")
+        assert frame == (numbered_frame(number) if number else SILENCE)
+        found.append(number)
+    return found
+
+
+def wait_sent(link: ScriptedLink, frames: int) -> None:
+    wait_until(lambda: len(link.media) >= frames, GUARD_S, f"{frames} frames")
+
+
+def test_frames_go_out_whole_in_order_and_each_once(case: Case) -> None:
+    with Talker(case.mic):
+        link = case.offer()
+        wait_until(lambda: numbers(link.media)[-1:] > [20], GUARD_S, "twenty frames of the microphone")
+        sent = [number for number in numbers(link.media) if number]
+    assert sent == list(range(sent[0], sent[0] + len(sent)))
+    assert link.others >= len(link.media) - 1, "and after each whatever else is due"
+    assert case.thread.held_since_s is None
+
+
+def test_the_first_frame_on_a_new_link_is_the_newest(case: Case) -> None:
+    with Talker(case.mic) as talker:
+        wait_until(lambda: talker.number > 40, GUARD_S, "most of a second")
+        before = talker.number
+        link = case.offer()
+        wait_sent(link, 1)
+        after = talker.number
+        assert before - 2 <= numbers(link.media)[0] <= after
+        assert case.thread.dropped_frames == 0, "nobody was there to hear it"
+
+
+def test_without_a_microphone_silence_keeps_the_cadence(case: Case) -> None:
+    link = case.offer()
+    begun_s = time.monotonic()
+    wait_sent(link, 25)
+    assert set(link.media) == {SILENCE}
+    assert len(link.media) - 2 <= (time.monotonic() - begun_s) / FRAME_S, "and no burst"
+    wait_until(lambda: case.thread.silence_frames == case.thread.frames >= 25, GUARD_S, "the counters")
+    assert case.thread.latency.max_ms == 0.0, "silence has no age"
+
+
+def test_a_microphone_that_is_lost_becomes_silence_and_comes_back(case: Case) -> None:
+    link = case.offer()
+    with Talker(case.mic):
+        wait_until(lambda: any(numbers(link.media)), GUARD_S, "the microphone")
+    case.mic.lost = True
+    wait_until(lambda: link.media[-1] == SILENCE, GUARD_S, "silence")
+    frames = len(link.media)
+    case.mic.clock.relock()
+    with Talker(case.mic):
+        wait_until(lambda: any(numbers(link.media[frames:])), GUARD_S, "the microphone again")
+    assert case.thread.dropped_frames == 0
+
+
+def test_a_held_link_keeps_what_is_now_and_counts_what_is_lost(case: Case) -> None:
+    with Talker(case.mic) as talker:
+        link = case.offer()
+        wait_until(lambda: any(numbers(link.media)), GUARD_S, "the microphone")
+        link.holding = True
+        held = wait_until(lambda: case.thread.held_since_s, GUARD_S, "word of it")
+        assert held is not None
+        assert held <= time.monotonic()
+        sent = len(link.media)
+        others = link.others
+        begun = talker.number
+        wait_until(lambda: talker.number > begun + 40, GUARD_S, "most of a second")
+        assert case.thread.held_since_s == held, "since it began"
+        assert link.others > others, "pings and pongs go on"
+        assert case.thread.backlog_ms < 200
+        newest = talker.number
+        link.holding = False
+        wait_sent(link, sent + 6)
+        wait_until(lambda: case.thread.held_since_s is None, GUARD_S, "word of its end")
+    heard = numbers(link.media)
+    assert heard[sent] >= newest - 3, "the room hears now"
+    real = [number for number in heard if number]
+    missing = real[-1] - real[0] + 1 - len(real)
+    assert missing > 30
+    assert real == sorted(set(real))
+    assert case.thread.dropped_frames == missing
+
+
+def test_what_the_pacer_drops_after_a_stall_of_this_thread_counts(case: Case) -> None:
+    """The link blocks the sender itself for half a second, which no link should."""
+    with Talker(case.mic):
+        link = case.offer()
+        wait_until(lambda: any(numbers(link.media)), GUARD_S, "the microphone")
+        sent = len(link.media)
+        blocked = threading.Event()
+        send = link.send_media
+
+        def slow(pcm: bytes) -> bool:
+            if not blocked.is_set():
+                blocked.set()
+                time.sleep(0.5)
+            return send(pcm)
+
+        link.send_media = slow  # type: ignore[method-assign]
+        wait_sent(link, sent + 12)
+    real = [number for number in numbers(link.media) if number]
+    missing = real[-1] - real[0] + 1 - len(real)
+    assert missing >= 10
+    assert case.thread.dropped_frames == missing
+
+
+@pytest.mark.parametrize("holding", [False, True])
+def test_the_end_of_a_link_is_told_once_and_the_link_left(case: Case, holding: bool) -> None:
+    link = case.offer(epoch=7)
+    link.holding = holding
+    wait_until(lambda: link.others > 0, GUARD_S, "the sender at work")
+    error = ChannelClosed("cut")
+    link.break_off(error)
+    wait_until(lambda: link.users == 1, GUARD_S, "the sender to leave")
+    again = case.offer(epoch=8)
+    wait_sent(again, 5)
+    assert case.post.of(LinkEnded) == [LinkEnded(7, error)]
+    assert (link.users, again.users) == (1, 2)
+
+
+def test_a_link_that_is_taken_away_is_left(case: Case) -> None:
+    link = case.offer()
+    wait_sent(link, 1)
+    link.holding = True
+    wait_until(lambda: case.thread.held_since_s, GUARD_S, "the hold")
+    case.thread.link.offer(None)
+    wait_until(lambda: link.users == 1, GUARD_S, "the sender to leave")
+    wait_until(lambda: case.thread.held_since_s is None, GUARD_S, "the end of the hold")
+    assert case.post.all() == []
+
+
+def test_the_thread_leaves_its_link_on_the_way_out() -> None:
+    case = Case()
+    with running(case.thread, case.post):
+        link = case.offer()
+        wait_sent(link, 1)
+        assert link.users == 2
+    assert link.users == 1
+
+
+def test_latency_is_counted_from_the_frames_last_sample(case: Case) -> None:
+    with Talker(case.mic):
+        link = case.offer()
+        wait_until(lambda: case.thread.frames - case.thread.silence_frames > 20, GUARD_S, "frames")
+    assert 0 < case.thread.latency.max_ms < 1000
+    assert link.media_sent == case.thread.frames
+
+
+def test_the_backlog_is_what_was_captured_and_has_not_gone_out() -> None:
+    case = Case()
+    assert case.thread.backlog_ms == 0
+    case.mic.ring.write(bytes(2 * FRAME_SAMPLES * 3))
+    assert case.thread.backlog_ms == 3 * FRAME_SAMPLES * 1000 / SAMPLE_RATE_HZ
