@@ -1,0 +1,239 @@
+"""What libasound's plugins and both versions of pyalsaaudio answer now and then, and no device can be made to."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import alsaaudio
+import pytest
+
+from ingestd.audio.alsa import AlsaSink, AlsaSource
+from ingestd.errors import DeviceError
+
+GOOD = {"rate": 8000, "channels": 1, "format_name": "S16_LE", "period_size": 160, "buffer_size": 3200}
+PIPE = -errno.EPIPE
+BROKEN = alsaaudio.ALSAAudioError("broken [x]")
+
+
+class OddPcm:
+    """A PCM that answers as scripted; an exception in the script is raised."""
+
+    def __init__(self) -> None:
+        self.answers: deque[Any] = deque()
+        self.now: int = alsaaudio.PCM_STATE_RUNNING
+        self.available: Any = 3200
+        self.details = dict(GOOD)
+        self.log: list[str] = []
+        self.raises: set[str] = set()
+        self._fd = os.eventfd(1, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def _next(self) -> Any:
+        answer = self.answers.popleft() if self.answers else (0, b"")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _may_fail(self, name: str) -> None:
+        self.log.append(name)
+        if name in self.raises:
+            raise BROKEN
+
+    def info(self) -> dict[str, Any]:
+        self._may_fail("info")
+        return self.details
+
+    def polldescriptors(self) -> list[tuple[int, int]]:
+        return [(self._fd, 1)]
+
+    def read(self) -> Any:
+        return self._next()
+
+    def write(self, pcm: bytes) -> Any:
+        return self._next()
+
+    def state(self) -> int:
+        self._may_fail("state")
+        return self.now
+
+    def htimestamp(self) -> tuple[int, int, Any]:
+        self._may_fail("htimestamp")
+        return 0, 0, self.available
+
+    def drop(self) -> None:
+        self._may_fail("drop")
+
+    def close(self) -> None:
+        self._may_fail("close")
+
+
+@pytest.fixture
+def pcm(monkeypatch: pytest.MonkeyPatch) -> Iterator[OddPcm]:
+    odd = OddPcm()
+    monkeypatch.setattr(alsaaudio, "PCM", lambda *_args, **_options: odd)
+    yield odd
+    os.close(odd._fd)
+
+
+@pytest.fixture
+def source(pcm: OddPcm) -> AlsaSource:
+    opened = AlsaSource("odd")
+    opened.open()
+    return opened
+
+
+@pytest.fixture
+def sink(pcm: OddPcm) -> AlsaSink:
+    opened = AlsaSink("odd")
+    opened.open()
+    return opened
+
+
+def read(source: AlsaSource) -> tuple[bytes, bool] | None:
+    block = source.read(0.05)
+    return None if block is None else (block.pcm, block.overrun)
+
+
+# --- opening --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [AlsaSource, AlsaSink])
+@pytest.mark.parametrize("odd", [{"rate": 44100}, {"channels": 2}, {"format_name": "S32_LE"}])
+def test_a_device_that_gives_something_else_is_let_go_and_told_how(
+    pcm: OddPcm, make: Callable[[str], AlsaSource | AlsaSink], odd: dict[str, Any]
+) -> None:
+    pcm.details |= odd
+    with pytest.raises(DeviceError, match=r"plug:hw:1") as raised:
+        make("hw:1").open()
+    assert str(next(iter(odd.values()))) in str(raised.value)
+    assert "close" in pcm.log
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def test_a_short_read_is_as_good_as_any(pcm: OddPcm, source: AlsaSource) -> None:
+    pcm.answers.extend([(3, b"abcdef"), (160, bytes(320))])
+    assert read(source) == (b"abcdef", False)
+    assert read(source) == (bytes(320), False)
+
+
+def test_a_wake_without_samples_is_waited_out_and_does_not_spin(pcm: OddPcm, source: AlsaSource) -> None:
+    pcm.answers.extend([(0, b"")] * 3 + [(1, b"ab")])
+    begun_s = time.monotonic()
+    assert read(source) == (b"ab", False)
+    assert time.monotonic() - begun_s >= 3 * 0.002
+    assert read(source) is None
+
+
+def test_an_overrun_marks_the_next_samples(pcm: OddPcm, source: AlsaSource) -> None:
+    pcm.answers.extend([(PIPE, b""), (0, b""), (1, b"ab"), (1, b"cd")])
+    assert read(source) == (b"ab", True)
+    assert read(source) == (b"cd", False)
+
+
+def test_overruns_and_nothing_else_are_a_lost_device(pcm: OddPcm, source: AlsaSource) -> None:
+    pcm.answers.extend([(PIPE, b"")] * 4 + [(1, b"ab")] + [(PIPE, b"")] * 4 + [(1, b"ab")])
+    assert read(source) == (b"ab", True)
+    assert read(source) == (b"ab", True), "samples in between begin the count anew"
+    pcm.answers.extend([(PIPE, b"")] * 5)
+    with pytest.raises(DeviceError, match="nothing but overruns"):
+        read(source)
+
+
+@pytest.mark.parametrize("answer", [(-errno.ENODEV, b""), (-errno.EBADFD, b""), (-1, b""), BROKEN])
+def test_any_other_answer_is_a_lost_device(pcm: OddPcm, source: AlsaSource, answer: Any) -> None:
+    pcm.answers.append(answer)
+    with pytest.raises(DeviceError, match="capture device 'odd' is lost"):
+        read(source)
+
+
+def test_a_device_that_is_lost_while_it_is_opened(pcm: OddPcm) -> None:
+    pcm.answers.append(BROKEN)
+    with pytest.raises(DeviceError, match="'odd' is lost"):
+        AlsaSource("odd").open()
+
+
+# --- playing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("available", "queued"),
+    [(0, 3200), (3200, 0), (3000, 200), (3201, 0), (-1, 0), (-(2**31), 0), (2**62, 0)],
+)
+def test_only_a_possible_fill_is_believed(pcm: OddPcm, sink: AlsaSink, available: int, queued: int) -> None:
+    pcm.available = available
+    assert sink.queued() == queued
+
+
+@pytest.mark.parametrize("state", ["PREPARED", "XRUN", "SETUP", "DISCONNECTED", "SUSPENDED"])
+def test_a_device_that_does_not_run_has_nothing_queued(pcm: OddPcm, sink: AlsaSink, state: str) -> None:
+    pcm.available = 100
+    pcm.now = getattr(alsaaudio, f"PCM_STATE_{state}")
+    assert sink.queued() == 0
+
+
+def test_a_device_that_stops_while_it_is_asked_has_nothing_queued(pcm: OddPcm, sink: AlsaSink) -> None:
+    states = deque([alsaaudio.PCM_STATE_RUNNING, alsaaudio.PCM_STATE_XRUN])
+    pcm.state = states.popleft  # type: ignore[method-assign]
+    pcm.available = 100
+    assert sink.queued() == 0
+
+
+@pytest.mark.parametrize("call", ["state", "htimestamp"])
+def test_a_device_that_can_not_be_asked_is_lost(pcm: OddPcm, sink: AlsaSink, call: str) -> None:
+    pcm.raises.add(call)
+    with pytest.raises(DeviceError, match="playback device 'odd' is lost"):
+        sink.queued()
+
+
+def test_what_the_device_took_is_told(pcm: OddPcm, sink: AlsaSink) -> None:
+    pcm.answers.extend([160, 3, 0, -errno.EAGAIN])
+    assert [sink.write(bytes(320)) for _ in range(4)] == [160, 3, 0, 0]
+    assert sink.underruns == 0
+
+
+def test_an_underrun_that_is_reported_is_written_again(pcm: OddPcm, sink: AlsaSink) -> None:
+    pcm.answers.extend([PIPE, 160, 160])
+    assert sink.write(bytes(320)) == 160
+    assert sink.underruns == 1
+    assert sink.write(bytes(320)) == 160
+    assert sink.underruns == 1
+
+
+def test_an_underrun_that_is_hidden_shows_in_the_state(pcm: OddPcm, sink: AlsaSink) -> None:
+    pcm.now = alsaaudio.PCM_STATE_XRUN
+    pcm.answers.append(160)
+    assert sink.write(bytes(320)) == 160
+    assert sink.underruns == 1
+
+
+def test_underruns_and_nothing_else_are_a_lost_device(pcm: OddPcm, sink: AlsaSink) -> None:
+    pcm.answers.extend([PIPE, PIPE] * 4 + [160] + [PIPE, PIPE] * 4)
+    for _ in range(9):
+        sink.write(bytes(320))
+    pcm.answers.extend([PIPE, PIPE])
+    with pytest.raises(DeviceError, match="nothing but underruns"):
+        sink.write(bytes(320))
+
+
+def test_a_failing_write_is_a_lost_device(pcm: OddPcm, sink: AlsaSink) -> None:
+    pcm.answers.append(BROKEN)
+    with pytest.raises(DeviceError, match="'odd' is lost"):
+        sink.write(bytes(320))
+
+
+# --- closing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("raises", [set(), {"drop"}, {"close"}, {"drop", "close"}])
+def test_closing_drops_what_is_queued_and_never_fails(pcm: OddPcm, sink: AlsaSink, raises: set[str]) -> None:
+    pcm.raises = raises
+    pcm.log.clear()
+    sink.close()
+    sink.close()
+    assert pcm.log == ["drop", "close"], "once: close alone drains, for ever on an unplugged speaker"
