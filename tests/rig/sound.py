@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -93,6 +94,16 @@ class VirtualCard:
             timeout=15,
             check=check,
         )
+
+    def freeze(self) -> None:
+        """Its PulseAudio hangs from now on: it takes what fits in its socket, and answers nothing."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGCONT)
 
     def unplug(self, *, hard: bool = False) -> None:
         """Pulls the device out: streams on it fail. `hard` ends its whole PulseAudio."""

@@ -164,7 +164,10 @@ def test_a_device_may_take_seconds_before_its_first_samples(case: Case, monkeypa
     assert case.changes()[0] == DeviceChanged("capture", "scripted", None)
 
 
-def test_it_says_that_it_makes_progress_with_or_without_a_device(case: Case) -> None:
+def test_it_says_that_it_makes_progress_with_or_without_a_device(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "_COLD_START_S", 10 * GUARD_S)
     with running(case.thread, case.post):
         for absent in (None, DeviceError("can't open it")):
             case.source.absent = absent

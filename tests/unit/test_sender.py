@@ -109,6 +109,15 @@ def test_without_a_microphone_silence_keeps_the_cadence(case: Case) -> None:
     assert case.thread.latency.max_ms == 0.0, "silence has no age"
 
 
+def test_what_is_in_the_ring_of_a_lost_microphone_does_not_go_out(case: Case) -> None:
+    assert case.mic.lost
+    for number in range(1, 30):
+        case.mic.clock.observe(time.monotonic(), case.mic.ring.write(numbered_frame(number)))
+    link = case.offer()
+    wait_sent(link, 5)
+    assert set(link.media) == {SILENCE}
+
+
 def test_a_microphone_that_is_lost_becomes_silence_and_comes_back(case: Case) -> None:
     link = case.offer()
     with Talker(case.mic):
