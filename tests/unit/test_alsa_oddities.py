@@ -51,6 +51,7 @@ class OddPcm:
         return [(self._fd, 1)]
 
     def read(self) -> Any:
+        self.log.append("read")
         return self._next()
 
     def write(self, pcm: bytes) -> Any:
@@ -111,6 +112,10 @@ def test_a_device_that_gives_something_else_is_let_go_and_told_how(
         make("hw:1").open()
     assert str(next(iter(odd.values()))) in str(raised.value)
     assert "close" in pcm.log
+
+
+def test_opening_starts_the_stream(pcm: OddPcm, source: AlsaSource) -> None:
+    assert pcm.log.count("read") == 1, "only a read starts it, and before that nothing wakes a poll"
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -231,9 +236,14 @@ def test_a_failing_write_is_a_lost_device(pcm: OddPcm, sink: AlsaSink) -> None:
 
 
 @pytest.mark.parametrize("raises", [set(), {"drop"}, {"close"}, {"drop", "close"}])
-def test_closing_drops_what_is_queued_and_never_fails(pcm: OddPcm, sink: AlsaSink, raises: set[str]) -> None:
+@pytest.mark.parametrize("make", [AlsaSource, AlsaSink])
+def test_closing_drops_what_is_queued_and_never_fails(
+    pcm: OddPcm, make: Callable[[str], AlsaSource | AlsaSink], raises: set[str]
+) -> None:
+    device = make("odd")
+    device.open()
     pcm.raises = raises
     pcm.log.clear()
-    sink.close()
-    sink.close()
+    device.close()
+    device.close()
     assert pcm.log == ["drop", "close"], "once: close alone drains, for ever on an unplugged speaker"
