@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ingestd.core.faults import FLAPPING_S, KEPT, Fault, FaultLog
+from ingestd.errors import ChannelClosed, ChannelError, WireError
 
 T = 5000.0
 WALL = 1.7e9
@@ -100,3 +101,12 @@ def test_what_a_reader_has_does_not_change() -> None:
     told(log, T + 1, what="other")
     told(log, T + 1, key="other")
     assert [(fault.what, fault.count) for fault in read] == [("can't", 1)]
+
+
+def test_a_dead_link_is_the_same_fault_however_long_it_took() -> None:
+    keys = {ChannelClosed(f"no answer to a ping for {seconds} s; taking a fresh session").key for seconds in (5, 6)}
+    assert len(keys) == 1
+    assert ChannelClosed("closed: “request 17”", 1011, "request 17").key == ChannelClosed("closed", 1011).key
+    assert ChannelClosed("closed", 1011).key != ChannelClosed("closed", 1001).key
+    assert ChannelError("HTTP status 503").key != ChannelError("HTTP status 401").key
+    assert WireError("oversize", "x").key != WireError("binary", "x").key

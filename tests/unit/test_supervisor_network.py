@@ -12,7 +12,7 @@ import pytest
 from ingestd.core import wire
 from ingestd.core.lifecycle import State
 from ingestd.core.liveness import PONG_WITHIN_S, SILENT_FOR_S
-from ingestd.errors import BackendError, BackendFault, ChannelClosed, ChannelError, WireError
+from ingestd.errors import BackendError, BackendFault, ChannelClosed, ChannelError
 from ingestd.threads.mailbox import AttemptFailed, Connected, LinkEnded, RoomEvent, SessionCreated
 from tests.unit.supervisor_case import SESSION, Case
 
@@ -229,15 +229,6 @@ def test_a_silent_peer_is_given_up(case: Case) -> None:
     case.after(1.1)
     assert link.said == ["abort"]
     assert any("nothing received" in reason for _, _, reason, _ in case.reporter.states)
-
-
-def test_a_dead_link_is_the_same_fault_however_long_it_took() -> None:
-    keys = {ChannelClosed(f"no answer to a ping for {seconds} s; taking a fresh session").key for seconds in (5, 6)}
-    assert len(keys) == 1
-    assert ChannelClosed("closed: “request 17”", 1011, "request 17").key == ChannelClosed("closed", 1011).key
-    assert ChannelClosed("closed", 1011).key != ChannelClosed("closed", 1001).key
-    assert ChannelError("HTTP status 503").key != ChannelError("HTTP status 401").key
-    assert WireError("oversize", "x").key != WireError("binary", "x").key
 
 
 # --- the meeting's end ---------------------------------------------------------------------------------------------
