@@ -30,18 +30,23 @@ def judge(evidence: Evidence) -> Figures:
     figures.add("recovery_s", back_s - restored_s, max=3)
     figures.add("sessions", evidence.sessions)
 
-    settled_s = back_s + _SETTLE_S
-    up = _rate(evidence.arrivals_s, np.arange(len(evidence.arrivals_s)), cut_s - _DELAY_S, settled_s)
     times_s = np.array([time for time, _ in evidence.downlink])
     counts = np.array([count for _, count in evidence.downlink])
+    # The server's TCP has waits of its own; what it held back then comes at once.
+    down_again = times_s[(times_s > restored_s) & (counts > counts[times_s <= restored_s].max(initial=0))]
+    down_back_s = float(down_again[0]) if len(down_again) else float("inf")
+    figures.add("recovery_downlink_s", down_back_s - restored_s)
+    up_settled_s, down_settled_s = back_s + _SETTLE_S, down_back_s + _SETTLE_S
+    up = _rate(evidence.arrivals_s, np.arange(len(evidence.arrivals_s)), cut_s - _DELAY_S, up_settled_s)
+    down = _rate(times_s, counts, cut_s - _DELAY_S, down_settled_s)
     figures.add("uplink_frames_per_second", up, min=49.5, max=50.5)
-    figures.add("downlink_frames_per_second", _rate(times_s, counts, cut_s - _DELAY_S, settled_s), min=49.5, max=50.5)
+    figures.add("downlink_frames_per_second", down, min=49.5, max=50.5)
 
     ends = (
-        ("room", evidence.device_said, evidence.room_heard, evidence.room_heard_start_s),
-        ("speaker", evidence.room_said, evidence.speaker_heard, evidence.speaker_heard_start_s),
+        ("room", evidence.device_said, evidence.room_heard, evidence.room_heard_start_s, up_settled_s),
+        ("speaker", evidence.room_said, evidence.speaker_heard, evidence.speaker_heard_start_s, down_settled_s),
     )
-    for where, spoken, heard, start_s in ends:
+    for where, spoken, heard, start_s, settled_s in ends:
         _judge_speech(figures, where, spoken, heard, start_s, cut_s - _DELAY_S, settled_s)
     figures.add("messages_device_to_room", len(evidence.messages_up), min=2)
     figures.add("messages_room_to_device", len(evidence.messages_down), min=2)
