@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -11,8 +11,8 @@ from ingestd.config.faults import Refused
 from ingestd.config.kind import Scalar, text_of
 from ingestd.config.secret import Secret
 from ingestd.config.tree import Leaf
+from ingestd.core.ingest_session import is_loopback
 
-_LOOPBACK = IPv4Network("127.0.0.0/8")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
 
@@ -24,17 +24,6 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def is_loopback(host: str) -> bool:
-    """True for localhost, ::1 and 127.0.0.0/8: what never leaves this machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    return address == IPv6Address("::1") if address.version == 6 else address in _LOOPBACK
 
 
 class ServiceUrl(Scalar[str]):

@@ -1,4 +1,4 @@
-"""The configuration stands on the standard library, yaml and the error tree alone, and is cheap to import."""
+"""The configuration stands on the standard library, yaml, the pure core and the error tree, and is cheap to import."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "ingestd/config"
 MODULES = sorted(PACKAGE.glob("*.py"))
-ALLOWED = ("ingestd.config", "ingestd.errors", "yaml")
+ALLOWED = ("ingestd.config", "ingestd.core", "ingestd.errors", "yaml")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
