@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import os
 import select
 import time
 from typing import Any, Final
@@ -157,10 +158,10 @@ class AlsaSink:
         try:
             # 0.10 hides most underruns: in state XRUN its write prepares, writes and returns the count.
             dry = self._pcm.state() == alsaaudio.PCM_STATE_XRUN
-            count = int(self._pcm.write(pcm))
-            if count == -errno.EPIPE:  # 0.11: prepared again, nothing written
+            count = self._write_once(pcm)
+            if count == -errno.EPIPE:
                 dry = True
-                count = int(self._pcm.write(pcm))
+                count = self._write_once(pcm)
         except alsaaudio.ALSAAudioError as error:
             raise DeviceError(f"playback device {self._device!r} is lost: {error}") from None
         if dry:
@@ -171,6 +172,15 @@ class AlsaSink:
         elif count > 0:
             self._xruns_in_a_row = 0
         return max(0, count)
+
+    def _write_once(self, pcm: bytes) -> int:
+        """−EPIPE for an underrun, after which nothing is written and the next try prepares the device again."""
+        try:
+            return int(self._pcm.write(pcm))  # 0.11 returns −EPIPE
+        except alsaaudio.ALSAAudioError as error:  # 0.10 raises it, by its text alone
+            if str(error).startswith(os.strerror(errno.EPIPE)):
+                return -errno.EPIPE
+            raise
 
     def close(self) -> None:
         """See `ports.Sink`."""
