@@ -49,7 +49,7 @@ class Pacer:
 
     def __init__(self) -> None:
         self.guard_s = GUARD_S
-        """Set anew by the capture thread after each opening of the device (`guard_s`)."""
+        """What `guard_s` says for the device that is open; set by the sender before each step."""
         self.dropped_frames = 0
         self.next_index = 0
         """First sample of the next frame from the ring. Any thread may read it."""
