@@ -16,6 +16,11 @@ class Negotiated:
     device: str
     period_samples: int
     buffer_samples: int
+    hardware_rate_hz: int | None = None
+    """What the hardware itself runs at; None where nobody can tell (a sound server, a test's device)."""
+    hardware_channels: int | None = None
+    converter: str | None = None
+    """What converts between the hardware's rate and 8 kHz, None where nothing does or nobody can tell."""
 
 
 class Block(NamedTuple):
