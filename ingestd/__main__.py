@@ -10,6 +10,7 @@ from typing import Final
 
 from ingestd import __version__
 from ingestd.config import Config, load_config, read_token
+from ingestd.config.schema import Mixer
 from ingestd.errors import BackendError, ConfigError, StartError
 from ingestd.system import journal
 
@@ -32,14 +33,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _check_files(arguments.config, config)
     journal.set_up(config.log.level)
     # Imported after the configuration was read, so that --check needs neither ALSA nor systemd.
-    from ingestd.audio.alsa import AlsaSink, AlsaSource
+    from ingestd.audio.alsa import AlsaSink, AlsaSource, MixerLevel
     from ingestd.daemon import Daemon
 
+    def level(mixer: Mixer | None) -> MixerLevel | None:
+        return MixerLevel(mixer.control, mixer.level_percent) if mixer else None
+
+    capture, playback = config.audio.capture, config.audio.playback
     try:
         daemon = Daemon(
             config,
-            AlsaSource(config.audio.capture.device),
-            AlsaSink(config.audio.playback.device),
+            AlsaSource(capture.device, capture.channel, level(capture.mixer)),
+            AlsaSink(playback.device, level(playback.mixer)),
         )
     except (BackendError, StartError) as error:
         print(f"{arguments.config}: {error}", file=sys.stderr)  # noqa: T201

@@ -21,6 +21,8 @@ class Negotiated:
     hardware_channels: int | None = None
     converter: str | None = None
     """What converts between the hardware's rate and 8 kHz, None where nothing does or nobody can tell."""
+    warnings: tuple[str, ...] = ()
+    """What somebody should see to, although there is sound: one sentence each, with what to do."""
 
 
 class Block(NamedTuple):

@@ -104,7 +104,7 @@ def test_the_configuration_knows_nothing_of_what_it_configures(module: str) -> N
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("alsaaudio", ["ingestd.audio.alsa"]),
+        ("alsaaudio", [f"ingestd.audio.alsa_{part}" for part in ("mixer", "open", "sink", "source")]),
         ("requests", ["ingestd.net.backend"]),
         ("urllib3", ["ingestd.net.backend"]),
         ("websocket", ["ingestd.net.dialer"]),

@@ -1,0 +1,48 @@
+"""libasound by ctypes, for the two things pyalsaaudio can't do: keep it silent, and look for a device in passing.
+
+pyalsaaudio opens devices with the interpreter's lock held, so that a search every second would stop the sender every
+second, and each search in vain leaks 80 bytes. ctypes lets go of the lock.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Final
+
+_SND_PCM_NONBLOCK: Final = 1
+
+
+def _load() -> ctypes.CDLL | None:
+    """The library, silenced: it writes to standard error at every try to open what is absent, 1.4 million lines a day.
+
+    Its error handler has to be a function of C: one of Python would ask for the interpreter's lock, perhaps under a
+    lock of libasound's that the thread which has the interpreter's waits for. snd_asoundlib_version does nothing.
+    """
+    try:
+        library = ctypes.CDLL("libasound.so.2")
+        library.snd_lib_error_set_handler(library.snd_asoundlib_version)
+        library.snd_pcm_open.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
+        library.snd_pcm_close.argtypes = [ctypes.c_void_p]
+    except (OSError, AttributeError):
+        return None  # then pyalsaaudio does all that there is to do
+    return library
+
+
+_library: Final = _load()
+
+
+def probe(device: str, direction: int) -> int:
+    """0 where the device can be opened, as it is for a moment; else the errno that says why not.
+
+    `direction` is an snd_pcm_stream_t (0 playback, 1 capture), which alsaaudio's constants are too. Any thread; others
+    run on meanwhile.
+    """
+    if _library is None:
+        return 0
+    handle = ctypes.c_void_p()
+    result = int(_library.snd_pcm_open(ctypes.byref(handle), os.fsencode(device), direction, _SND_PCM_NONBLOCK))
+    if result < 0:
+        return -result
+    _library.snd_pcm_close(handle)
+    return 0
