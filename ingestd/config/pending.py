@@ -12,11 +12,8 @@ _IDLE: Final = {
     "session.hangup_when_alone_s": None,
     "session.max_call_s": None,
     "audio.duplex": "full",
-    "audio.capture.channel": "mix",
     "audio.capture.gain_db": 0.0,
-    "audio.capture.mixer": None,
     "audio.playback.gain_db": 0.0,
-    "audio.playback.mixer": None,
     "hooks": (),
     "metrics.listen": None,
 }
