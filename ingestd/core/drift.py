@@ -1,0 +1,97 @@
+"""How fast a stream of samples runs against CLOCK_MONOTONIC, from counts that may be late but never early. Pure.
+
+For what has no steady beat of its own: frames that come over a network, and a loudspeaker that tells what it has
+played a period at a time. Lateness there is one-sided and comes in bursts; so of each 5 seconds only the count
+that was least late is kept, and a straight line is laid through those of the last five minutes. Where the stream
+stopped for a while (nobody spoke, the device ran dry), another line begins; all lines have the same slope.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final, NamedTuple
+
+from ingestd.core.wire import SAMPLE_RATE_HZ
+
+WINDOW_S: Final = 5.0
+_WINDOWS: Final = 60
+_KNOWN_AFTER_S: Final = 30.0
+_PAUSE_S: Final = 1.0
+_STEP_S: Final = 0.010
+"""More from one window to the next is no drift (1000 ppm make 5 ms) but samples that were left out or lost."""
+
+
+class _Point(NamedTuple):
+    line: int
+    time_s: float
+    late_s: float
+
+
+class Drift:
+    """Follows one stream. Methods belong to the thread that counts."""
+
+    def __init__(self) -> None:
+        self._points: deque[_Point] = deque(maxlen=_WINDOWS)
+        self._line = 0
+        self._origin: tuple[float, int] | None = None
+        self._seen_s = 0.0
+        self._window_ends_s = 0.0
+        self._least = _Point(0, 0.0, math.inf)
+        self.ppm: float | None = None
+        """How much faster it runs than 8000 samples a second; None until known. Any thread."""
+
+    def observe(self, time_s: float, samples: int) -> None:
+        """By `time_s` (CLOCK_MONOTONIC) `samples` had come in all; both only ever grow."""
+        origin = self._origin
+        if origin is None or time_s - self._seen_s > _PAUSE_S:
+            origin = self._begin(time_s, samples)
+        self._seen_s = time_s
+        late_s = time_s - origin[0] - (samples - origin[1]) / SAMPLE_RATE_HZ
+        if late_s < self._least.late_s:
+            self._least = _Point(self._line, time_s, late_s)
+        if time_s >= self._window_ends_s:
+            self._close_window(time_s)
+
+    def interrupted(self) -> None:
+        """Samples are missing from here on, of the same stream: its rate is kept. Nothing where that is known."""
+        self._origin = None
+
+    def restart(self) -> None:
+        """Another stream: nothing of the old one counts."""
+        self._points.clear()
+        self._origin = None
+        self.ppm = None
+
+    def _begin(self, time_s: float, samples: int) -> tuple[float, int]:
+        self._line += 1
+        self._origin = origin = (time_s, samples)
+        self._window_ends_s = time_s + WINDOW_S
+        self._least = _Point(self._line, time_s, math.inf)
+        return origin
+
+    def _close_window(self, time_s: float) -> None:
+        if self._points and self._points[-1].line == self._line:
+            step_s = self._least.late_s - self._points[-1].late_s
+            if abs(step_s) > _STEP_S:
+                self._line += 1
+        self._points.append(self._least._replace(line=self._line))
+        self._least = _Point(self._line, time_s, math.inf)
+        self._window_ends_s = time_s + WINDOW_S
+        self._fit()
+
+    def _fit(self) -> None:
+        lines: dict[int, list[_Point]] = {}
+        for point in self._points:
+            lines.setdefault(point.line, []).append(point)
+        long = [points for points in lines.values() if len(points) > 1]
+        if sum(map(len, long)) * WINDOW_S < _KNOWN_AFTER_S:
+            return
+        above = below = 0.0
+        for points in long:
+            mid_time_s = sum(point.time_s for point in points) / len(points)
+            mid_late_s = sum(point.late_s for point in points) / len(points)
+            above += sum((point.time_s - mid_time_s) * (point.late_s - mid_late_s) for point in points)
+            below += sum((point.time_s - mid_time_s) ** 2 for point in points)
+        # Who runs fast is ever less late.
+        self.ppm = -above / below * 1e6
