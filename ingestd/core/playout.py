@@ -1,70 +1,236 @@
-"""Between the network and the speaker: a bounded queue of room audio. Pure; the receiver thread's own.
+"""Between the network and the speaker: as little delay as the network's jitter allows. Pure; the receiver thread's own.
 
-Playing starts once the target delay is queued, so that ordinary jitter finds something left; what exceeds the
-bound is dropped, oldest first, so that delay never grows with the age of the call; what is missing is silence.
+Time is samples pulled, so the speaker is the only clock. The delay is held to a target that covers the jitter
+(`targetdelay`): what is too much is taken out, what is too little put in (when: `delaycontrol`; where: `pauses`,
+`timescale`); what is missing is concealed (`concealment`); what no stretching could catch up with is dropped. Every
+seam is cross-faded.
 """
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import dataclass
 from typing import Final
 
+from ingestd.core import timescale
+from ingestd.core.concealment import HISTORY, Concealment
+from ingestd.core.delaycontrol import SLACK, DelayControl, Do
+from ingestd.core.pauses import PAUSE, Pauses
+from ingestd.core.targetdelay import TargetDelay
 from ingestd.core.wire import SAMPLE_RATE_HZ
 
-TARGET_DELAY_MS: Final = 80
-_BYTES_PER_MS: Final = SAMPLE_RATE_HZ // 1000 * 2
+_PER_MS: Final = SAMPLE_RATE_HZ // 1000
+_LIKE: Final = 0.9
+"""Within speech a period may be taken out or put in where the next resembles it this much."""
+_MOST_AT_ONCE: Final = 20 * _PER_MS
+_FADE: Final = 10 * _PER_MS
+_HISTORY: Final = max(HISTORY, PAUSE)
+
+
+@dataclass(slots=True)
+class _Gap:
+    """The queue ran dry: for so many samples so far, with `pauses` of the room before it."""
+
+    pauses: int
+    samples: int = 0
+    stalled: bool = False  # known to be no pause
 
 
 class Playout:
-    """Room audio waiting to be played: 16-bit mono PCM at 8 kHz."""
+    """Room audio on its way to the speaker: 16-bit mono PCM at 8 kHz. Counters only grow; any thread reads them."""
 
-    def __init__(self, max_delay_ms: int, target_delay_ms: int = TARGET_DELAY_MS) -> None:
-        self._target_bytes = min(target_delay_ms, max_delay_ms) * _BYTES_PER_MS
-        self._max_bytes = max_delay_ms * _BYTES_PER_MS
-        self._queue = bytearray()
+    def __init__(self, max_delay_ms: int) -> None:
+        """`max_delay_ms`: the most the target may be; after a stall, what is more than this over it is dropped."""
+        self._most = max_delay_ms * _PER_MS
+        self._target = TargetDelay(self._most)
+        self._queue = array("h")
+        self._history = array("h", bytes(2 * _HISTORY))
+        self._pulled = 0
+        self._pushed = 0
         self._playing = False
+        self._heard = False
+        self._first_came: int | None = None  # while not playing: when the first of the queue came
+        self._concealment: Concealment | None = None
+        self._gap: _Gap | None = None
+        self._control = DelayControl(self._most)
+        self._pauses = Pauses()
         self.underruns = 0
-        self.dropped_samples = 0
+        """Stalls that the delay did not cover."""
         self.concealed_samples = 0
-        """Silence played where room audio was due and had not come."""
+        """Played in place of what stalled: repeated periods, then silence. Not the silence of a room at rest."""
+        self.dropped_samples = 0
+        self.accelerated = 0
+        """How often a period was taken out,"""
+        self.expanded = 0
+        """or put in,"""
+        self.shortened_samples = 0
+        self.lengthened_samples = 0
 
     @property
     def delay_ms(self) -> float:
         """What is queued, milliseconds."""
-        return len(self._queue) / _BYTES_PER_MS
+        return len(self._queue) / _PER_MS
 
     @property
     def target_ms(self) -> float:
-        """The delay at which playing starts, milliseconds."""
-        return self._target_bytes / _BYTES_PER_MS
+        """What the delay is held to, milliseconds."""
+        return self._target.samples / _PER_MS
 
     def push(self, pcm: bytes) -> None:
         """Room audio has come in: a whole number of samples."""
-        self._queue += pcm
-        excess = len(self._queue) - self._max_bytes
-        if excess > 0:
-            # Down to the target, not just under the bound: one audible jump instead of one with every frame.
-            excess = len(self._queue) - self._target_bytes
-            del self._queue[:excess]
-            self.dropped_samples += excess // 2
+        samples = array("h", pcm)
+        if self._first_came is None and not self._playing:
+            self._first_came = self._pulled
+        self._queue += samples
+        self._pushed += len(samples)
+        self._target.arrived(self._pushed, self._pulled)
+        self._account_for_gap()
+        excess = len(self._queue) - self._target.samples
+        if excess > 2 * self._most:
+            self._drop(excess)
 
     def pull(self, samples: int) -> bytes:
         """The next `samples` to play."""
-        wanted = samples * 2
-        if not self._playing and len(self._queue) >= self._target_bytes:
-            self._playing = True
-        if not self._playing:
-            return bytes(wanted)
-        out = bytes(self._queue[:wanted])
-        del self._queue[:wanted]
-        missing = wanted - len(out)
-        if missing:
-            self._playing = False
-            self.underruns += 1
-            self.concealed_samples += missing // 2
-            out += bytes(missing)
-        return out
+        if not self._playing and self._ready():
+            self._begin()
+        if self._playing:
+            self._adjust()
+            out = self._queue[:samples]
+            del self._queue[:samples]
+            if len(out) < samples:
+                self._run_dry(out)
+                out += self._fill(samples - len(out))
+        else:
+            out = self._fill(samples)
+        self._pulled += samples
+        self._history = (self._history + out)[-_HISTORY:]
+        self._pauses.played(out)
+        return out.tobytes()
 
     def clear(self) -> None:
         """A new connection: what the old one left is no longer now."""
-        self._queue.clear()
+        self.dropped_samples += len(self._queue)
+        del self._queue[:]
+        if self._playing:
+            self._run_dry(array("h"))
+        self._first_came = self._gap = None
+        self._target.restart()
+
+    # --- delay ---
+
+    def _excess(self) -> int:
+        """By how many samples the next one is played later than the target wants; negative: sooner."""
+        base = self._target.base
+        if base is None or self._target.undecided:
+            return 0
+        return self._pulled - (self._pushed - len(self._queue)) - base - self._target.samples
+
+    def _adjust(self) -> None:
+        excess = self._excess()
+        quiet = self._pauses.quiet_ahead(self._queue, self._history) if abs(excess) > SLACK else 0
+        match self._control.step(self._pulled, excess, quiet > 0):
+            case Do.IN_PAUSE:
+                self._adjust_pause(excess, quiet)
+            case Do.IN_SPEECH:
+                self._adjust_speech(excess)
+            case Do.DROP:
+                self._drop(min(excess, len(self._queue) - self._target.samples))
+
+    def _adjust_pause(self, excess: int, ahead: int) -> None:
+        """Makes a pause shorter or longer."""
+        if excess > 0:
+            less = min(excess, ahead - _FADE)
+            if less > 0:
+                self._cut(less)
+                self.accelerated += 1
+                self.shortened_samples += less
+        else:
+            more = min(-excess, ahead, _MOST_AT_ONCE)
+            self._queue[0:0] = timescale.extra_period(self._history, self._queue, more)
+            self.expanded += 1
+            self.lengthened_samples += more
+
+    def _adjust_speech(self, excess: int) -> None:
+        """Takes a pitch period out, or puts one in."""
+        at = timescale.MOST_LAG
+        if len(self._queue) < 2 * at + timescale.WINDOW:
+            return
+        if excess > 0:
+            lag, likeness = timescale.find_period(self._queue, at)
+            if likeness < _LIKE:
+                return
+            self._queue[: 2 * at] = timescale.without_period(self._queue[: 2 * at], at, lag)
+            self.accelerated += 1
+            self.shortened_samples += lag
+        else:
+            joint = self._history[-at:] + self._queue[: timescale.WINDOW]
+            lag, likeness = timescale.find_period(joint, at)
+            if likeness < _LIKE:
+                return
+            self._queue[0:0] = timescale.extra_period(self._history, self._queue, lag)
+            self.expanded += 1
+            self.lengthened_samples += lag
+        self._control.stretched(self._pulled)
+
+    def _drop(self, samples: int) -> None:
+        if 0 < samples <= len(self._queue) - _FADE:
+            self._cut(samples)
+            self.dropped_samples += samples
+
+    def _cut(self, samples: int) -> None:
+        """Takes `samples` out at the head of the queue, fading what was there into what comes next."""
+        faded = timescale.cross_fade(self._queue[:_FADE], self._queue[samples : samples + _FADE])
+        self._queue[: samples + _FADE] = faded
+
+    # --- gaps ---
+
+    def _ready(self) -> bool:
+        """There is enough to begin with: the target's worth, or what came in that time, or what is late already."""
+        if self._first_came is None:
+            return False
+        target = self._target.samples
+        if len(self._queue) >= target or self._pulled - self._first_came >= target:
+            return True
+        return self._heard and not self._target.undecided and self._excess() >= 0
+
+    def _begin(self) -> None:
+        over = len(self._queue) - self._target.samples
+        if over > self._most:
+            # The room is to be heard now, not then.
+            del self._queue[:over]
+            self.dropped_samples += over
+        into = self._queue[:_FADE]
+        self._queue[: len(into)] = timescale.cross_fade(self._filling(len(into)), into)
+        self._concealment = self._first_came = None
+        self._playing = self._heard = True
+        self._control.begun(self._pulled)
+
+    def _run_dry(self, last: array[int]) -> None:
         self._playing = False
+        self._gap = _Gap(self._target.pauses)
+        self._concealment = Concealment((self._history + last)[-HISTORY:])
+
+    def _fill(self, samples: int) -> array[int]:
+        if self._gap is not None:
+            self._gap.samples += samples
+            if self._gap.stalled:
+                self.concealed_samples += samples
+        return self._filling(samples)
+
+    def _filling(self, samples: int) -> array[int]:
+        if self._concealment is None or self._concealment.silent:
+            return array("h", bytes(2 * samples))
+        return self._concealment.take(samples)
+
+    def _account_for_gap(self) -> None:
+        """Once it is known what it was: of a room at rest nothing was missing."""
+        gap = self._gap
+        if gap is None or gap.stalled or self._target.undecided:
+            return
+        if self._target.pauses > gap.pauses:
+            self._gap = None
+            return
+        gap.stalled = True
+        self.underruns += 1
+        self.concealed_samples += gap.samples
+

@@ -1,0 +1,129 @@
+"""How much room audio to hold back: the 95 % quantile of how late it comes, with forgetting. Pure.
+
+After NetEQ's delay manager (WebRTC): a frame's relative delay is how much later it came than the quickest of the
+last two seconds; the greatest of each half second goes into a histogram that forgets, and its 95 % quantile is what
+to hold back. Time is the speaker's own: samples it was given. So the server's clock against the speaker's is part of
+what is measured, and no other clock is needed.
+
+A room that says nothing is not late. After a pause in which nothing was sent, frames come at their usual pace, all of
+them later than before the pause; after a stall of TCP they come in a burst that catches up. Only the latter counts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from ingestd.core.wire import FRAME_SAMPLES, SAMPLE_RATE_HZ
+
+LEAST_DELAY: Final = 40 * SAMPLE_RATE_HZ // 1000
+FIRST_DELAY: Final = 80 * SAMPLE_RATE_HZ // 1000
+"""Until something is known of the network."""
+QUANTILE: Final = 0.95
+FORGETTING: Final = 0.983
+"""By half second: half is forgotten after 20 s."""
+_INTERVAL: Final = SAMPLE_RATE_HZ // 2
+_BUCKET: Final = 5 * SAMPLE_RATE_HZ // 1000
+_HISTORY: Final = 2 * SAMPLE_RATE_HZ
+_GAP: Final = 60 * SAMPLE_RATE_HZ // 1000
+"""After so long without a frame it is open whether the room paused or the network stalled,"""
+_DECIDE_AFTER: Final = 200 * SAMPLE_RATE_HZ // 1000
+"""for this long at most."""
+
+
+class TargetDelay:
+    """Fed with every arrival; all counts are samples at 8 kHz. The receiver's own."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: the greatest delay that is worth holding back."""
+        self._most = most
+        self._weights = [0.0] * (most // _BUCKET + 1)
+        self._recent: deque[tuple[int, int]] = deque()  # (time, lateness), lateness rising: the least stands first
+        self._last: int | None = None
+        self._gap_end: int | None = None
+        self._gap_most = 0
+        self._gap_least = 0
+        self._interval_start: int | None = None
+        self._interval_most = 0
+        self.pauses = 0
+        """Gaps in which the room said nothing."""
+        self.stalls = 0
+        """Gaps after which everything came at once."""
+        self.samples = min(FIRST_DELAY, most)
+        """What to hold back now."""
+
+    @property
+    def base(self) -> int | None:
+        """The lateness of the quickest recent frame; None before the first."""
+        return self._recent[0][1] if self._recent else None
+
+    @property
+    def undecided(self) -> bool:
+        """It is open whether the last gap was a pause or a stall."""
+        return self._gap_end is not None
+
+    def restart(self) -> None:
+        """A new connection, a new count of its samples; what is known of the network stays."""
+        self._recent.clear()
+        self._last = self._gap_end = self._interval_start = None
+        self._interval_most = 0
+
+    def arrived(self, media: int, time: int) -> None:
+        """The stream's samples up to `media` are here at `time`, which is samples given to the speaker."""
+        lateness = time - media
+        after_gap = self._last is not None and time - self._last >= _GAP
+        self._last = time
+        if self._gap_end is None and not after_gap:
+            self._note(time, lateness)
+            self._weigh(time, lateness)
+            return
+        if self._gap_end is None:
+            self._gap_end = time
+            self._gap_most = self._gap_least = lateness
+        self._gap_most = max(self._gap_most, lateness)
+        self._gap_least = min(self._gap_least, lateness)
+        self._judge_gap(time, lateness, time - self._gap_end)
+
+    def _judge_gap(self, time: int, lateness: int, since_gap: int) -> None:
+        base = self.base
+        if base is not None and lateness <= base + max(FRAME_SAMPLES, self.samples // 2):
+            self.stalls += 1
+            self._note(time, self._gap_least)
+            self._weigh(time, self._gap_most)
+        elif since_gap >= _DECIDE_AFTER or base is None:
+            self.pauses += 1
+            self._recent.clear()
+            self._note(time, self._gap_least)
+        else:
+            return
+        self._gap_end = None
+
+    def _note(self, time: int, lateness: int) -> None:
+        recent = self._recent
+        while recent and recent[-1][1] >= lateness:
+            recent.pop()
+        recent.append((time, lateness))
+        while recent[0][0] < time - _HISTORY:
+            recent.popleft()
+
+    def _weigh(self, time: int, lateness: int) -> None:
+        relative = lateness - self._recent[0][1]
+        if relative <= self._most:  # no delay that is allowed would have covered more
+            self._interval_most = max(self._interval_most, relative)
+        if self._interval_start is None:
+            self._interval_start = time
+        if time - self._interval_start < _INTERVAL:
+            return
+        self._weights = [weight * FORGETTING for weight in self._weights]
+        self._weights[self._interval_most // _BUCKET] += 1.0
+        self._interval_start, self._interval_most = time, 0
+        self.samples = max(LEAST_DELAY, min(self._most, self._quantile() + FRAME_SAMPLES))
+
+    def _quantile(self) -> int:
+        wanted = sum(self._weights) * QUANTILE
+        seen = 0.0
+        for bucket, weight in enumerate(self._weights):
+            seen += weight
+            if seen >= wanted:
+                return bucket * _BUCKET
+        return self._most
