@@ -21,7 +21,9 @@ from ingestd.config.secret import exposure
 from ingestd.control.listener import Listener
 from ingestd.control.methods import methods
 from ingestd.control.server import ControlThread
+from ingestd.control.sound_methods import sound_methods
 from ingestd.core.backoff import Backoff
+from ingestd.core.ducking import RoomVoice
 from ingestd.core.ingest_session import request_body
 from ingestd.core.playout import Playout
 from ingestd.core.topics import TopicSet
@@ -37,6 +39,7 @@ from ingestd.threads.capture import CaptureThread, Microphone
 from ingestd.threads.mailbox import Mailbox, Signalled
 from ingestd.threads.receiver import ReceiverThread
 from ingestd.threads.sender import SenderThread
+from ingestd.threads.speaker import Speaker
 from ingestd.threads.supervisor import Supervisor
 from ingestd.threads.worker import Worker
 
@@ -57,14 +60,21 @@ class Daemon:
         tls = tls_of(config.backend)
         topics = TopicSet(config.messaging.subscribe)
         self._mailbox = Mailbox()
-        self._microphone = Microphone()
+        audio = config.audio
+        voice = RoomVoice() if audio.duplex == "half" else None
+        playout = Playout(audio.playback.max_delay_ms)
+        self._microphone = Microphone(audio.capture.gain_db)
         self._network = NetworkWatch()
         self._sender = SenderThread(self._microphone, self._mailbox)
-        self._receiver = ReceiverThread(sink, Playout(config.audio.playback.max_delay_ms), self._mailbox)
-        self._capture = CaptureThread(source, self._microphone, self._mailbox)
+        speaker = Speaker(sink, playout, self._mailbox, audio.playback.gain_db, voice)
+        self._receiver = ReceiverThread(speaker, playout, self._mailbox)
+        self._capture = CaptureThread(source, self._microphone, self._mailbox, voice)
         self._control = ControlThread(
             Listener(config.control.socket),
-            methods(self.status, lambda: self._supervisor.link, topics, config.messaging.max_bytes),
+            {
+                **methods(self.status, lambda: self._supervisor.link, topics, config.messaging.max_bytes),
+                **sound_methods(self._microphone.gain, speaker.gain, self._microphone.mute),
+            },
             self._mailbox,
         )
         self._reporter = Reporter(Notifier(), self._control.publish, self._healthy)

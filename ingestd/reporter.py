@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
 
+from ingestd.audio.ports import Negotiated
 from ingestd.core import wire
 from ingestd.core.faults import FaultLog
 from ingestd.core.lifecycle import State
@@ -36,6 +37,7 @@ class Reporter:
     ) -> None:
         self._now = now
         self._bugs: set[str] = set()
+        self._warned: dict[str, tuple[str, ...]] = {}
         self._notifier = notifier
         self._news = news
         self._healthy = healthy
@@ -93,7 +95,18 @@ class Reporter:
             self._fault(mail.device, mail.device, f"{mail.error}; looking for it again", {"DEVICE": mail.device})
             return
         news = self.faults.over(mail.device, self._now())
-        LOG.log(logging.INFO if news else logging.DEBUG, "%s device %r is open", mail.device, mail.name)
+        LOG.log(
+            logging.INFO if news else logging.DEBUG,
+            "%s device %r is open%s",
+            mail.device,
+            mail.name,
+            _negotiated(mail.negotiated),
+        )
+        warnings = mail.negotiated.warnings if mail.negotiated is not None else ()
+        for warning in warnings:
+            if warning not in self._warned.get(mail.device, ()):  # once, not after every re-plug
+                LOG.warning("%s device %r: %s", mail.device, mail.name, warning)
+        self._warned[mail.device] = warnings
 
     def heartbeat(self) -> None:
         """Tells systemd's watchdog that all threads make progress, as often as it asks for."""
@@ -113,6 +126,20 @@ class Reporter:
         # Once per occurrence: a backend that is down for a week must not fill an SD card.
         news = self.faults.add(area, key, what, self._now(), time.time())
         LOG.log(logging.WARNING if news else logging.DEBUG, "%s", what, extra=fields)
+
+
+def _negotiated(found: Negotiated | None) -> str:
+    """What the hardware does, as far as anybody can tell."""
+    if found is None:
+        return ""
+    parts = []
+    if found.hardware_rate_hz is not None:
+        parts.append(f"{found.hardware_rate_hz} Hz")
+    if found.hardware_channels is not None:
+        parts.append(f"{found.hardware_channels} channel{'s' * (found.hardware_channels != 1)}")
+    if found.converter is not None:
+        parts.append(f"converted by {found.converter}")
+    return ": " + ", ".join(parts) if parts else ""
 
 
 def _shown(text: str | None) -> str:

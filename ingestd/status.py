@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
+from ingestd.audio.ports import Negotiated
 from ingestd.core.wire import SAMPLE_RATE_HZ
 from ingestd.reporter import Reporter
 from ingestd.threads.capture import Microphone
@@ -27,6 +28,8 @@ def snapshot(
     link = supervisor.link
     speaker = receiver.speaker
     playout = receiver.playout
+    capture_ppm = microphone.clock.drift_ppm if microphone.clock.settled else None
+    playback_ppm, server_ppm = speaker.drift.ppm, receiver.drift.ppm
     return {
         "state": supervisor.state.value,
         "reason": reporter.reason,
@@ -52,20 +55,41 @@ def snapshot(
             },
             "ppm": round(microphone.clock.drift_ppm, 1),
             "xruns": microphone.overruns + microphone.clock.gaps,
+            "level_dbfs": round(microphone.meter.level_dbfs, 1),
+            "peak_dbfs": round(microphone.meter.peak_dbfs, 1),
+            "clipped": microphone.clipped,
+            "muted": microphone.mute.on,
+            "gain_db": microphone.gain.gain_db,
         },
         "downlink": {
             "frames": receiver.frames,
             "delay_ms": round(playout.delay_ms, 1),
             "target_ms": round(playout.target_ms, 1),
+            "ppm": None if server_ppm is None or playback_ppm is None else round(server_ppm - playback_ppm, 1),
+            "accelerated": playout.accelerated,
+            "expanded": playout.expanded,
             "concealed": playout.concealed_samples * 1000 // SAMPLE_RATE_HZ,
             "dropped_ms": playout.dropped_samples * 1000 // SAMPLE_RATE_HZ,
             "underruns": playout.underruns,
             "device_underruns": speaker.underruns,
             "played_s": round(speaker.played_samples / SAMPLE_RATE_HZ, 1),
+            "level_dbfs": round(speaker.meter.level_dbfs, 1),
+            "peak_dbfs": round(speaker.meter.peak_dbfs, 1),
+            "clipped": speaker.gain.clipped,
+            "gain_db": speaker.gain.gain_db,
         },
         "devices": {
-            "capture": {"device": microphone.device, "lost": microphone.lost},
-            "playback": {"device": speaker.device, "lost": speaker.lost},
+            "capture": _device(microphone.device, microphone.lost, microphone.negotiated),
+            "playback": {
+                **_device(speaker.device, speaker.lost, speaker.negotiated),
+                "queued_ms": round(speaker.queued_samples * 1000 / SAMPLE_RATE_HZ, 1),
+            },
+        },
+        # Each against this machine's clock, so that any two can be compared.
+        "clocks": {
+            "capture_ppm": _rounded(capture_ppm),
+            "playback_ppm": _rounded(playback_ppm),
+            "server_ppm": _rounded(server_ppm),
         },
         "messaging": {
             "sent": supervisor.messages_sent + (link.messages_sent if link else 0),
@@ -76,6 +100,24 @@ def snapshot(
             {"what": fault.what, "last": _time(fault.last), "count": fault.count} for fault in reporter.faults.all()
         ],
     }
+
+
+def _device(name: str | None, lost: bool, negotiated: Negotiated | None) -> dict[str, Any]:
+    shown: dict[str, Any] = {"device": name, "lost": lost}
+    if negotiated is not None:  # what it agreed to when it was opened last
+        shown |= {
+            "period_ms": negotiated.period_samples * 1000 / SAMPLE_RATE_HZ,
+            "buffer_ms": negotiated.buffer_samples * 1000 / SAMPLE_RATE_HZ,
+            "hardware_rate_hz": negotiated.hardware_rate_hz,
+            "hardware_channels": negotiated.hardware_channels,
+            "converter": negotiated.converter,
+            "warnings": list(negotiated.warnings),
+        }
+    return shown
+
+
+def _rounded(ppm: float | None) -> float | None:
+    return None if ppm is None else round(ppm, 1)
 
 
 def _time(seconds: float) -> str:

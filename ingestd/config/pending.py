@@ -11,9 +11,6 @@ _IDLE: Final = {
     "session.max_age_s": None,
     "session.hangup_when_alone_s": None,
     "session.max_call_s": None,
-    "audio.duplex": "full",
-    "audio.capture.gain_db": 0.0,
-    "audio.playback.gain_db": 0.0,
     "hooks": (),
     "metrics.listen": None,
 }

@@ -55,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("data", help="text; with --json, a JSON value")
     subscribe = commands.add_parser("subscribe", help="print the messages of a topic, one a line, until interrupted")
     subscribe.add_argument("topic")
+    commands.add_parser("mute", help="send silence until unmute")
+    commands.add_parser("unmute", help="send the microphone again")
+    gain = commands.add_parser("gain", help="set the gain in software, until the daemon ends; show it")
+    gain.add_argument("--capture", type=float, metavar="DB", help="of the microphone, -60 to 30 dB")
+    gain.add_argument("--playback", type=float, metavar="DB", help="of the loudspeaker, -60 to 30 dB")
     return parser
 
 
@@ -71,6 +76,12 @@ def _run(client: ControlClient, arguments: argparse.Namespace) -> int:
                 except (ValueError, RecursionError) as error:
                     raise RpcError(EXIT_REFUSED, f"DATA is not JSON: {error}") from None
             client.call("publish", topic=arguments.topic, data=data)
+        case "mute" | "unmute":
+            client.call(arguments.command)
+        case "gain":
+            wanted = {"capture_db": arguments.capture, "playback_db": arguments.playback}
+            gains = client.call("gain", **{name: value for name, value in wanted.items() if value is not None})
+            _say(json.dumps(gains) if arguments.json else _readable(gains))
         case "subscribe":
             client.call("subscribe", topic=arguments.topic)
             while True:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from ingestd.audio.ports import Block, Source
+from ingestd.audio.ports import Block, Negotiated, Source
 from ingestd.core import pacing
+from ingestd.core.ducking import Ducker, RoomVoice
+from ingestd.core.level import FullScale, Gain, Meter, Mute
 from ingestd.core.ring import SampleRing
 from ingestd.core.sampleclock import SampleClock
 from ingestd.core.wire import FRAME_SAMPLES, SAMPLE_RATE_HZ
@@ -15,22 +17,38 @@ from ingestd.threads.mailbox import DeviceChanged, Mailbox
 from ingestd.threads.worker import Worker
 
 _READ_S: Final = 0.1
-_REOPEN_S: Final = 1.0
+_REOPEN_S: Final = 0.5
 _DEAD_AFTER_S: Final = 1.0
 _COLD_START_S: Final = 3.0
 """Some servers of virtual devices need seconds before their first samples."""
 
 
 class Microphone:
-    """What the capture thread shares with the sender: each part has the capture thread as its one writer."""
+    """What the capture thread shares with the sender: each part has the capture thread as its one writer.
 
-    def __init__(self) -> None:
+    `gain` and `mute` are set by any thread, and meters and counters read by any.
+    """
+
+    def __init__(self, gain_db: float = 0.0) -> None:
         self.ring = SampleRing(2 * SAMPLE_RATE_HZ)
         self.clock = SampleClock(SAMPLE_RATE_HZ)
         self.guard_s = pacing.GUARD_S
         self.lost = True
         self.device: str | None = None
+        self.negotiated: Negotiated | None = None
+        """Of the last opening; None before the first."""
         self.overruns = 0
+        self.gain = Gain(gain_db)
+        self.mute = Mute()
+        self.meter = Meter()
+        """After the gain and before the mute: whether a muted microphone works is worth seeing, and so is whether
+        it would be too loud."""
+        self.full_scale = FullScale()
+
+    @property
+    def clipped(self) -> int:
+        """Samples that were cut off, by the device's converter or by the gain. Any thread."""
+        return self.full_scale.clipped + self.gain.clipped
 
 
 class CaptureThread(Worker):
@@ -38,11 +56,16 @@ class CaptureThread(Worker):
 
     name = "capture"
 
-    def __init__(self, source: Source, microphone: Microphone, mailbox: Mailbox) -> None:
+    def __init__(
+        self, source: Source, microphone: Microphone, mailbox: Mailbox, voice: RoomVoice | None = None
+    ) -> None:
+        """While `voice` can be heard here the microphone is closed; None for never."""
         super().__init__(mailbox)
         self._source = source
         self._mic = microphone
+        self._ducker = Ducker(voice) if voice is not None else None
         self._reported_lost = False
+        self._start_s: float | None = None  # how long this device may take to its first samples, once that is known
 
     def run_until_stopped(self) -> None:
         """See `Worker`."""
@@ -51,6 +74,7 @@ class CaptureThread(Worker):
                 self._capture()
             except DeviceError as error:
                 self._mic.lost = True
+                self._mic.meter.clear()
                 if not self._reported_lost:
                     self._reported_lost = True
                     self._mailbox.post(DeviceChanged("capture", self._mic.device or "", error))
@@ -63,17 +87,26 @@ class CaptureThread(Worker):
         """Until the device is lost (DeviceError) or the thread is stopped."""
         negotiated = self._source.open()
         mic = self._mic
-        mic.device = negotiated.device
+        mic.device, mic.negotiated = negotiated.device, negotiated
         mic.guard_s = pacing.guard_s(negotiated.period_samples, SAMPLE_RATE_HZ)
         self._break_stream()
-        last_s = time.monotonic() + _COLD_START_S - _DEAD_AFTER_S
+        opened_s = last_s = time.monotonic()
+        patience_s = _COLD_START_S if self._start_s is None else self._start_s
+        started = False
         while not self._stopping.is_set():
             block = self._source.read(_READ_S)
             self.progress_s = time.monotonic()
             if block is not None:
+                if not started:
+                    # One that is known to start at once needs no seconds of grace when it comes back.
+                    started = True
+                    self._start_s = min(_COLD_START_S, max(_DEAD_AFTER_S, 2 * (block.time_s - opened_s)))
+                    patience_s = _DEAD_AFTER_S
                 self._take(block)
                 last_s = block.time_s
-            elif time.monotonic() - last_s > _DEAD_AFTER_S:
+            elif time.monotonic() - last_s > patience_s:
+                if not started:
+                    self._start_s = None  # the next try gets all the time that any device may need
                 raise DeviceError(f"capture device {negotiated.device!r} is open but delivers nothing")
 
     def _take(self, block: Block) -> None:
@@ -81,11 +114,27 @@ class CaptureThread(Worker):
         if block.overrun:
             mic.overruns += 1
             self._break_stream()
-        mic.clock.observe(block.time_s, mic.ring.write(block.pcm))
+        mic.clock.observe(block.time_s, mic.ring.write(self._processed(block)))
         if mic.lost:
             mic.lost = False
             self._reported_lost = False
-            self._mailbox.post(DeviceChanged("capture", mic.device or "", None))
+            self._mailbox.post(DeviceChanged("capture", mic.device or "", None, mic.negotiated))
+
+    def _processed(self, block: Block) -> bytes:
+        """What the room may hear of it: the very bytes that were read unless something was set to change them."""
+        mic = self._mic
+        if mic.gain.gain_db <= 0.0:  # else what is at full scale is beyond it after the gain, and counted there
+            mic.full_scale.add(block.pcm)
+        pcm = mic.gain.apply(block.pcm)
+        mic.meter.add(pcm)
+        pcm = mic.mute.apply(pcm)
+        if self._ducker is None:
+            return pcm
+        # Reads come late, never early: where the clock knows better when the samples were complete, it counts.
+        complete_s = block.time_s
+        if (clock := mic.clock.now) is not None:
+            complete_s = min(complete_s, clock.time_of(mic.ring.written + len(pcm) // 2))
+        return self._ducker.apply(pcm, complete_s)
 
     def _break_stream(self) -> None:
         """Samples are missing before the next ones: frames stay whole, and the clock's phase is found anew."""

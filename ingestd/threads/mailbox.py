@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from ingestd.audio.ports import Negotiated
 from ingestd.core.ingest_session import IngestSession
 from ingestd.core.wire import Event
 from ingestd.net.ports import Link
@@ -56,11 +57,12 @@ class RoomEvent:
 
 @dataclass(frozen=True, slots=True)
 class DeviceChanged:
-    """A sound device was opened (`error` None) or lost. `device` is "capture" or "playback"."""
+    """A sound device was opened (`error` None, with what it agreed to) or lost. `device`: "capture" or "playback"."""
 
     device: str
     name: str
     error: Exception | None
+    negotiated: Negotiated | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from typing import Any
 from ingestd.control.listener import Listener
 from ingestd.control.methods import methods
 from ingestd.control.server import ControlThread
+from ingestd.control.sound_methods import sound_methods
+from ingestd.core.level import Gain, Mute
 from ingestd.core.topics import TopicSet
 from ingestd.net.channel import Channel
 from ingestd.net.stream import Stream
@@ -81,6 +83,9 @@ class Control:
     link: Channel | None
     far: socket.socket
     topics: TopicSet
+    capture: Gain
+    playback: Gain
+    mute: Mute
 
     def client(self) -> Client:
         return Client(self.path)
@@ -104,9 +109,10 @@ def control(folder: Path) -> Iterator[Control]:
     mailbox = Mailbox()
     served: list[Control] = []
     topics = TopicSet(["CHAT"])
-    calls = methods(lambda: dict(STATUS), lambda: served[0].link, topics, 100)
+    sound = Gain(), Gain(-3.0), Mute()
+    calls = {**methods(lambda: dict(STATUS), lambda: served[0].link, topics, 100), **sound_methods(*sound)}
     thread = ControlThread(Listener(path), calls | {"broken": broken}, mailbox)
-    served.append(Control(path, thread, mailbox, Channel(Stream(near), 1, "c1"), far, topics))
+    served.append(Control(path, thread, mailbox, Channel(Stream(near), 1, "c1"), far, topics, *sound))
     thread.start()
     try:
         yield served[0]

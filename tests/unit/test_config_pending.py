@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ingestd.config.pending import pending
-from ingestd.config.schema import Audio, Backend, Capture, Config, Session
+from ingestd.config.schema import Backend, Config, Metrics, Session
+from ingestd.config.web import Address
 
 
 def test_defaults_ask_for_nothing_that_is_missing() -> None:
@@ -14,6 +15,6 @@ def test_keys_that_nothing_heeds_are_named() -> None:
     config = Config(
         backend=Backend(url="https://example.com/"),
         session=Session(room_id="abcd", max_age_s=3600.0),
-        audio=Audio(capture=Capture(gain_db=6.0)),
+        metrics=Metrics(listen=Address("127.0.0.1", 9465)),
     )
-    assert pending(config) == ["session.max_age_s", "audio.capture.gain_db"]
+    assert pending(config) == ["session.max_age_s", "metrics.listen"]

@@ -43,6 +43,23 @@ def test_publish_sends_text_or_json(served: Control) -> None:
     assert [sent["data"] for sent in served.sent()] == ['{"a":1}', {"a": 1}]
 
 
+def test_mute_and_unmute(served: Control) -> None:
+    assert run(served, "mute") == 0
+    assert served.mute.on
+    assert run(served, "unmute") == 0
+    assert not served.mute.on
+
+
+def test_gain_sets_either_side_and_shows_both(served: Control, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(served, "gain") == 0
+    assert capsys.readouterr().out == "capture_db: 0.0\nplayback_db: -3.0\n"
+    assert run(served, "gain", "--capture", "-6.5") == 0
+    assert capsys.readouterr().out == "capture_db: -6.5\nplayback_db: -3.0\n"
+    assert run(served, "--json", "gain", "--capture", "30", "--playback", "0") == 0
+    assert json.loads(capsys.readouterr().out) == {"capture_db": 30, "playback_db": 0}
+    assert (served.capture.gain_db, served.playback.gain_db) == (30, 0)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -52,6 +69,8 @@ def test_publish_sends_text_or_json(served: Control) -> None:
         ("--json", "publish", "T", "[" * 50_000),
         ("--json", "publish", "T", "NaN"),
         ("subscribe", "x" * 129),
+        ("gain", "--capture", "31"),
+        ("gain", "--playback", "nan"),
     ],
     ids=lambda arguments: " ".join(arguments)[:40],
 )
@@ -103,7 +122,7 @@ def test_something_else_behind_the_socket_is_exit_3(
     assert "Traceback" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["publish", "T"], ["status", "more"]])
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["publish", "T"], ["status", "more"], ["gain", "6"]])
 def test_a_command_that_is_none_is_exit_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         main(arguments)

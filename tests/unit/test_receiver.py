@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from ingestd.audio.ports import Negotiated
 from ingestd.core import wire
 from ingestd.core.playout import Playout
 from ingestd.core.wire import Media
 from ingestd.errors import ChannelClosed, DeviceError, RemoteProtocolError
 from ingestd.threads.mailbox import DeviceChanged, LinkEnded, RoomEvent
 from ingestd.threads.receiver import ReceiverThread
+from ingestd.threads.speaker import Speaker
 from tests.rig.memory_ports import ClockedSink
 from tests.rig.process import wait_until
 from tests.rig.scripted_ports import ScriptedLink, ScriptedSink
@@ -31,7 +33,7 @@ class Case:
     def __init__(self, sink: ScriptedSink | ClockedSink) -> None:
         self.playout = Playout(400)
         self.post = Post()
-        self.thread = ReceiverThread(sink, self.playout, self.post.box)
+        self.thread = ReceiverThread(Speaker(sink, self.playout, self.post.box), self.playout, self.post.box)
 
     def offer(self, epoch: int = 1) -> ScriptedLink:
         link = ScriptedLink(epoch)
@@ -57,13 +59,19 @@ def played(sink: ClockedSink) -> bytes:
 def test_room_audio_comes_out_of_the_speaker_in_order() -> None:
     sink = ClockedSink(keep_s=10.0)
     case = Case(sink)
+    speaker = case.thread.speaker
     with running(case.thread, case.post):
         link = case.offer()
-        for value in range(1, 11):
-            link.arrive(Media(tone(value)))
-        wait_until(lambda: tone(10) in played(sink), GUARD_S, "the last of it")
-    assert b"".join(tone(value) for value in range(1, 11)) in played(sink)
-    assert case.thread.frames == 10
+        for value in range(1, 31):
+            link.arrive(Media(tone(500 * value)))
+            wait_until(lambda due=160 * value: speaker.played_samples >= due, GUARD_S, "its time")  # type: ignore[misc]
+        wait_until(lambda: tone(13_000, 80) in played(sink), GUARD_S, "the last of it")
+    # The first is faded in, and the playout may stretch any.
+    places = [played(sink).find(tone(500 * value, 80)) for value in range(2, 27)]
+    found = [place for place in places if place >= 0]
+    assert found == sorted(found)
+    assert len(found) > 20
+    assert case.thread.frames == 30
     assert case.thread.speaker.played_samples >= 1600
     assert [mail for mail in case.post.all() if not isinstance(mail, DeviceChanged)] == []
 
@@ -152,7 +160,7 @@ def test_it_does_not_spin(when: str) -> None:
 
 
 def test_an_absent_speaker_is_told_once_and_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingestd.threads.receiver._REOPEN_S", 0.01)
+    monkeypatch.setattr("ingestd.threads.speaker._REOPEN_S", 0.01)
     sink = ScriptedSink()
     sink.absent = DeviceError("can't open it")
     case = Case(sink)
@@ -166,4 +174,33 @@ def test_an_absent_speaker_is_told_once_and_looked_for_again(monkeypatch: pytest
         sink.absent = None
         wait_until(lambda: len(case.post.of(DeviceChanged)) == 2, GUARD_S, "its return")
         wait_until(lambda: sink.writes, GUARD_S, "sound")
-    assert case.post.of(DeviceChanged)[1] == DeviceChanged("playback", "scripted", None)
+    agreed = Negotiated("scripted", 80, ScriptedSink.BUFFER_SAMPLES)
+    assert case.post.of(DeviceChanged)[1] == DeviceChanged("playback", "scripted", None, agreed)
+
+
+def test_the_servers_clock_is_followed_and_a_new_connection_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = ScriptedSink()
+    case = Case(sink)
+    observed: list[tuple[float, int]] = []
+    restarted = [0]
+
+    def restart() -> None:
+        restarted[0] += 1
+
+    monkeypatch.setattr(case.thread.drift, "observe", lambda time_s, samples: observed.append((time_s, samples)))
+    monkeypatch.setattr(case.thread.drift, "restart", restart)
+    with running(case.thread, case.post):
+        link = case.offer()
+        begun_s = time.monotonic()
+        link.arrive(Media(tone(1)), Media(tone(2, 80)), MESSAGE)
+        wait_until(lambda: observed, GUARD_S, "the first")
+        link.arrive(MESSAGE)
+        wait_until(lambda: len(case.post.of(RoomEvent)) == 2, GUARD_S, "no audio")
+        link.arrive(Media(tone(3)))
+        wait_until(lambda: len(observed) == 2, GUARD_S, "the next")
+        assert restarted == [1]
+        again = case.offer(2)
+        wait_until(lambda: again.users == 2, GUARD_S, "the receiver")
+    assert restarted == [2]
+    assert [samples for _, samples in observed] == [240, 400]
+    assert begun_s < observed[0][0] <= observed[1][0] < time.monotonic()

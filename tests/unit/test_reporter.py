@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ingestd.audio.ports import Negotiated
 from ingestd.core import wire
 from ingestd.core.lifecycle import State
 from ingestd.errors import DeviceError
@@ -206,6 +207,41 @@ def test_a_lost_device_is_one_warning_however_long_it_is_gone(case: Case) -> Non
     ((level, line),) = case.logged()
     assert level == WARNING
     assert "looking for it again" in line
+
+
+@pytest.mark.parametrize(
+    ("hardware", "said"),
+    [
+        ((), "capture device 'mic' is open"),
+        ((48_000, 2, "speexrate"), "capture device 'mic' is open: 48000 Hz, 2 channels, converted by speexrate"),
+        ((8000, 1, None), "capture device 'mic' is open: 8000 Hz, 1 channel"),
+        ((None, None, "linear"), "capture device 'mic' is open: converted by linear"),
+    ],
+)
+def test_what_a_device_agreed_to_is_told(case: Case, hardware: tuple[Any, ...], said: str) -> None:
+    case.reporter.device(DeviceChanged("capture", "mic", None, Negotiated("mic", 160, 3200, *hardware)))
+    assert case.logged() == [(INFO, said)]
+
+
+def test_a_device_that_warns_is_told_once_and_not_after_every_replug(case: Case) -> None:
+    def opened(*warnings: str) -> None:
+        negotiated = Negotiated("mic", 160, 3200, warnings=warnings)
+        case.reporter.device(DeviceChanged("capture", "mic", DeviceError("it is lost")))
+        case.reporter.device(DeviceChanged("capture", "mic", None, negotiated))
+        case.now += 1000
+
+    def warned() -> list[str]:
+        return [text for level, text in case.logged() if level == WARNING and "lost" not in text]
+
+    opened("a", "b")
+    assert warned() == ["capture device 'mic': a", "capture device 'mic': b"]
+    opened("a", "b")
+    assert warned() == []
+    opened("b", "c")
+    assert warned() == ["capture device 'mic': c"]
+    opened()
+    opened("b")
+    assert warned() == ["capture device 'mic': b"], "it was well in between"
 
 
 def test_microphone_and_speaker_are_two_faults(case: Case) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ingestd import status
+from ingestd.audio.ports import Negotiated
 from ingestd.core.playout import Playout
 from ingestd.errors import ChannelClosed
 from ingestd.reporter import Reporter
@@ -20,17 +21,29 @@ from ingestd.threads.capture import Microphone
 from ingestd.threads.mailbox import LinkEnded
 from ingestd.threads.receiver import ReceiverThread
 from ingestd.threads.sender import SenderThread
+from ingestd.threads.speaker import Speaker
 from tests.rig.scripted_ports import ScriptedSink
 from tests.unit.supervisor_case import Case
 
 KEYS = {
     "": {"state", "reason", "since", "session", "uplink", "downlink", "devices", "messaging", "faults"},
     "session": {"call_id", "epoch", "started", "reconnects"},
-    "uplink": {"frames", "dropped", "backlog_ms", "latency_ms", "ppm", "xruns"},
-    "downlink": {"frames", "delay_ms", "target_ms", "concealed", "underruns"},
+    "uplink": {"frames", "dropped", "backlog_ms", "latency_ms", "ppm", "level_dbfs", "peak_dbfs", "xruns"},
+    "downlink": {
+        "frames",
+        "delay_ms",
+        "target_ms",
+        "concealed",
+        "accelerated",
+        "expanded",
+        "underruns",
+        "ppm",
+        "level_dbfs",
+        "peak_dbfs",
+    },
     "devices": {"capture", "playback"},
+    "clocks": {"capture_ppm", "playback_ppm", "server_ppm"},
 }
-"""Those of the interface that this version has."""
 
 
 class Parts:
@@ -41,7 +54,8 @@ class Parts:
         self.microphone = Microphone()
         self.sender = SenderThread(self.microphone, self.case.mailbox)
         self.playout = Playout(400)
-        self.receiver = ReceiverThread(ScriptedSink(), self.playout, self.case.mailbox)
+        self.speaker = Speaker(ScriptedSink(), self.playout, self.case.mailbox)
+        self.receiver = ReceiverThread(self.speaker, self.playout, self.case.mailbox)
         self.reporter = Reporter(Notifier(), lambda _method, _params: None, lambda: True)
 
     def snapshot(self) -> dict[str, Any]:
@@ -112,15 +126,80 @@ def test_what_was_counted_is_shown_in_its_unit(parts: Parts) -> None:
     parts.microphone.overruns = 2
     parts.microphone.clock.gaps = 1
     parts.receiver.frames = 50
-    parts.playout.push(bytes(2 * 1600))
-    parts.playout.pull(2400)
-    parts.playout.push(bytes(2 * 4800))
+    parts.receiver.playout.push(bytes(2 * 800))
+    parts.playout.concealed_samples, parts.playout.dropped_samples, parts.playout.underruns = 800, 4160, 1
+    parts.playout.accelerated, parts.playout.expanded = 4, 5
+    parts.microphone.meter.add(b"\x00\x40" * 24_000)
+    parts.microphone.gain.set(-3.5)
+    parts.microphone.mute.on = True
+    parts.microphone.full_scale.add(b"\xff\x7f" * 3)
+    parts.speaker.meter.add(b"\x00\x20" * 24_000)
+    parts.speaker.gain.set(6)
+    parts.speaker.gain.apply(b"\xff\x7f" * 100)
     shown = parts.snapshot()
     uplink, downlink = shown["uplink"], shown["downlink"]
     assert (uplink["frames"], uplink["silence"], uplink["dropped"], uplink["xruns"]) == (100, 10, 3, 3)
     assert uplink["backlog_ms"] == 100.0
     assert (downlink["frames"], downlink["concealed"], downlink["underruns"]) == (50, 100, 1)
-    assert (downlink["delay_ms"], downlink["target_ms"], downlink["dropped_ms"]) == (80.0, 80.0, 520)
+    assert (downlink["delay_ms"], downlink["dropped_ms"]) == (100.0, 520)
+    assert downlink["target_ms"] == parts.playout.target_ms > 0
+    assert (downlink["accelerated"], downlink["expanded"]) == (4, 5)
+    assert (uplink["level_dbfs"], uplink["peak_dbfs"]) == (-6.0, -6.0)
+    assert (uplink["clipped"], uplink["muted"], uplink["gain_db"]) == (3, True, -3.5)
+    assert (downlink["level_dbfs"], downlink["peak_dbfs"]) == (-12.0, -12.0)
+    assert (downlink["clipped"], downlink["gain_db"]) == (100, 6)
+
+
+def test_what_nobody_knows_yet_is_null_and_silence_is_a_number(parts: Parts) -> None:
+    shown = parts.snapshot()
+    assert shown["clocks"] == {"capture_ppm": None, "playback_ppm": None, "server_ppm": None}
+    assert shown["downlink"]["ppm"] is None
+    assert (shown["uplink"]["level_dbfs"], shown["uplink"]["peak_dbfs"]) == (-96.0, -96.0)
+    assert (shown["downlink"]["level_dbfs"], shown["downlink"]["peak_dbfs"]) == (-96.0, -96.0)
+
+
+def test_the_clocks_are_shown_against_this_machines_and_the_downlinks_against_each_other(parts: Parts) -> None:
+    for number in range(1, 50 * 60):
+        parts.speaker.drift.observe(number * 0.02 / (1 - 50e-6), 160 * number)
+        parts.receiver.drift.observe(number * 0.02 / (1 + 100e-6), 160 * number)
+        parts.microphone.clock.observe(number * 0.02 / (1 + 20e-6), 160 * number)
+    shown = parts.snapshot()
+    assert shown["clocks"] == {
+        "capture_ppm": pytest.approx(20, abs=5),
+        "playback_ppm": pytest.approx(-50, abs=1),
+        "server_ppm": pytest.approx(100, abs=1),
+    }
+    assert shown["downlink"]["ppm"] == pytest.approx(150, abs=1)
+    assert shown["uplink"]["ppm"] == shown["clocks"]["capture_ppm"]
+
+
+def test_a_device_shows_what_it_agreed_to(parts: Parts) -> None:
+    parts.microphone.device, parts.microphone.lost = "mic", False
+    parts.microphone.negotiated = Negotiated("mic", 160, 3200, 48_000, 2, "speexrate", ("see to it",))
+    parts.speaker.feed(1000.0)
+    parts.speaker.queued_samples = 400
+    shown = parts.snapshot()["devices"]
+    assert shown["capture"] == {
+        "device": "mic",
+        "lost": False,
+        "period_ms": 20.0,
+        "buffer_ms": 400.0,
+        "hardware_rate_hz": 48_000,
+        "hardware_channels": 2,
+        "converter": "speexrate",
+        "warnings": ["see to it"],
+    }
+    assert shown["playback"] == {
+        "device": "scripted",
+        "lost": False,
+        "period_ms": 10.0,
+        "buffer_ms": 400.0,
+        "hardware_rate_hz": None,
+        "hardware_channels": None,
+        "converter": None,
+        "warnings": [],
+        "queued_ms": 50.0,
+    }
 
 
 def test_faults_say_what_how_often_and_when(parts: Parts) -> None:

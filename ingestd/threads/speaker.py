@@ -1,0 +1,130 @@
+"""The loudspeaker with its life: opened, kept at its fill, measured, lost, looked for again. Receiver thread."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ingestd.audio.ports import Negotiated, Sink
+from ingestd.core.drift import Drift
+from ingestd.core.ducking import RoomVoice
+from ingestd.core.level import Gain, Meter
+from ingestd.core.playout import Playout
+from ingestd.core.wire import SAMPLE_RATE_HZ
+from ingestd.errors import DeviceError
+from ingestd.threads.mailbox import DeviceChanged, Mailbox
+
+_FILL_SAMPLES: Final = 50 * SAMPLE_RATE_HZ // 1000
+"""What the speaker's own buffer is kept at: enough for this thread to be 50 ms late."""
+_STUCK_AFTER_S: Final = 1.0
+_SHORTEST_WAIT_S: Final = 0.005
+_LEAST_WRITE_SAMPLES: Final = 10 * SAMPLE_RATE_HZ // 1000
+_REOPEN_S: Final = 0.5
+
+LONGEST_WAIT_S: Final = 0.02
+
+
+class Speaker:
+    """Feeds the sink from the playout. Its counters and meters may be read by any thread."""
+
+    def __init__(
+        self, sink: Sink, playout: Playout, mailbox: Mailbox, gain_db: float = 0.0, voice: RoomVoice | None = None
+    ) -> None:
+        """`voice` hears of everything that will be played, for a microphone that is to be closed meanwhile."""
+        self._sink = sink
+        self._playout = playout
+        self._mailbox = mailbox
+        self._voice = voice
+        self._next_try_s = 0.0
+        self._reported_lost = False
+        self.device: str | None = None
+        self.negotiated: Negotiated | None = None
+        """Of the last opening; None before the first."""
+        self.lost = True
+        self.played_samples = 0
+        self.queued_samples = 0
+        """What the device held back when it was last asked: its part of the delay."""
+        self.gain = Gain(gain_db)
+        self.meter = Meter()
+        """Of what is played."""
+        self.drift = Drift()
+        self._fill = _FILL_SAMPLES
+        self._moved_s = 0.0  # when the device last took or played anything
+        self._underruns = 0
+
+    @property
+    def underruns(self) -> int:
+        """How often the device itself ran dry. Any thread."""
+        return self._sink.underruns
+
+    def feed(self, now: float) -> float:
+        """Tops up the device from the playout; returns when to come back at the latest."""
+        try:
+            if self.lost and not self._reopen(now):
+                self._playout.clear()
+                return now + LONGEST_WAIT_S
+            queued = self._sink.queued()
+            if queued != self.queued_samples:
+                self._moved_s = now
+            self._follow_clock(now, queued)
+            wanted = self._fill - queued
+            if wanted >= _LEAST_WRITE_SAMPLES:
+                taken = self._play(now, queued, wanted)
+                queued += taken
+                if taken:
+                    self._moved_s = now
+            self.queued_samples = queued
+            if now - self._moved_s > _STUCK_AFTER_S:
+                raise DeviceError(f"playback device {self.device!r} is open but plays nothing")
+        except DeviceError as error:
+            self._lose(error, now)
+            return now + LONGEST_WAIT_S
+        return now + max(_SHORTEST_WAIT_S, queued / 2 / SAMPLE_RATE_HZ)
+
+    def close(self) -> None:
+        """Lets go of the device."""
+        self._sink.close()
+
+    def _play(self, now: float, queued: int, wanted: int) -> int:
+        pcm = self.gain.apply(self._playout.pull(wanted))
+        taken = self._sink.write(pcm)
+        self.played_samples += taken
+        if taken < wanted:
+            pcm = pcm[: 2 * taken]
+        self.meter.add(pcm)
+        if self._voice is not None:
+            self._voice.played(pcm, now, queued)
+        return taken
+
+    def _follow_clock(self, now: float, queued: int) -> None:
+        underruns = self._sink.underruns
+        if queued <= 0 or underruns != self._underruns:
+            # It ran dry: time went by in which nothing was there to be counted.
+            self._underruns = underruns
+            self.drift.interrupted()
+        else:
+            self.drift.observe(now, self.played_samples - queued)
+
+    def _reopen(self, now: float) -> bool:
+        if now < self._next_try_s:
+            return False
+        negotiated = self._sink.open()
+        self.negotiated = negotiated
+        self.device = negotiated.device
+        self._fill = min(max(_FILL_SAMPLES, 2 * negotiated.period_samples), negotiated.buffer_samples)
+        self._moved_s = now
+        self.queued_samples = 0
+        self.drift.restart()  # maybe another device by the same name
+        self.lost = False
+        self._reported_lost = False
+        self._mailbox.post(DeviceChanged("playback", self.device, None, negotiated))
+        return True
+
+    def _lose(self, error: DeviceError, now: float) -> None:
+        self._sink.close()
+        self.lost = True
+        self.queued_samples = 0
+        self.meter.clear()
+        self._next_try_s = now + _REOPEN_S
+        if not self._reported_lost:
+            self._reported_lost = True
+            self._mailbox.post(DeviceChanged("playback", self.device or "", error))
