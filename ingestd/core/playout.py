@@ -116,6 +116,18 @@ class Playout:
         self._first_came = self._gap = None
         self._target.restart()
 
+    def starved(self, samples: int) -> None:
+        """Nobody pulled in time, and the speaker ran dry for so long; to be told before what came meanwhile is pushed.
+
+        Its clock went on: without that, all that is pushed next would seem to have come early, and the rest late.
+        """
+        self._pulled += samples
+        self._target.excuse(self._pulled)
+        if self._playing:
+            self._playing = False
+            self._concealment = None
+            self._first_came = self._pulled if self._queue else None
+
     # --- delay ---
 
     def _excess(self) -> int:

@@ -43,6 +43,7 @@ class TargetDelay:
         self._gap_end: int | None = None
         self._gap_most = 0
         self._gap_least = 0
+        self._excused_since: int | None = None
         self._interval_start: int | None = None
         self._interval_most = 0
         self.pauses = 0
@@ -65,12 +66,22 @@ class TargetDelay:
     def restart(self) -> None:
         """A new connection, a new count of its samples; what is known of the network stays."""
         self._recent.clear()
-        self._last = self._gap_end = self._interval_start = None
+        self._last = self._gap_end = self._interval_start = self._excused_since = None
         self._interval_most = 0
+
+    def excuse(self, time: int) -> None:
+        """Up to `time` nobody looked at what came: that it is late says nothing about the network."""
+        self._excused_since = self._last = time
+        self._gap_end = None
 
     def arrived(self, media: int, time: int) -> None:
         """The stream's samples up to `media` are here at `time`, which is samples given to the speaker."""
         lateness = time - media
+        if self._excused_since is not None:
+            self._last = time
+            if not self._caught_up(time - self._excused_since, lateness):
+                return
+            self._excused_since = None
         after_gap = self._last is not None and time - self._last >= _GAP
         self._last = time
         if self._gap_end is None and not after_gap:
@@ -83,6 +94,11 @@ class TargetDelay:
         self._gap_most = max(self._gap_most, lateness)
         self._gap_least = min(self._gap_least, lateness)
         self._judge_gap(time, lateness, time - self._gap_end)
+
+    def _caught_up(self, since: int, lateness: int) -> bool:
+        """The speaker is filled again, and what waited for it has been seen."""
+        base = self.base
+        return base is None or since >= _DECIDE_AFTER or (since > 0 and lateness <= base + FRAME_SAMPLES)
 
     def _judge_gap(self, time: int, lateness: int, since_gap: int) -> None:
         base = self.base

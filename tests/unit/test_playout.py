@@ -165,6 +165,26 @@ def test_a_room_that_sends_nothing_while_it_is_quiet_is_not_late() -> None:
     assert max(run.delays_ms) <= 100
 
 
+def test_a_speaker_that_starved_is_no_jitter_of_the_network() -> None:
+    playout = Playout(400)
+    pcm = tone(60).astype("<i2").tobytes()
+    played = b""
+    number = 0
+    while number < 2900:
+        stalled = 15 if number % 500 == 400 else 1  # this machine did nothing for 300 ms
+        if stalled > 1:
+            playout.starved(stalled * FRAME - 400)
+            played += bytes(2 * (stalled * FRAME - 400))
+        for _ in range(stalled):
+            playout.push(pcm[number * 320 : (number + 1) * 320])
+            number += 1
+        played += playout.pull(FRAME if stalled == 1 else 400)
+        assert playout.target_ms <= 80
+    assert playout.target_ms == 40
+    assert playout.delay_ms <= 80, "and what was queued meanwhile is caught up with"
+    assert playout.underruns == 0
+
+
 @pytest.mark.parametrize("max_delay_ms", [40, 100, 400])
 def test_what_is_held_back_is_bounded(max_delay_ms: int) -> None:
     playout = Playout(max_delay_ms)
