@@ -27,12 +27,21 @@ class MemoryDevice:
     """That process, started, asked and stopped by a test. `prefix` goes before the command (`ip netns exec …`)."""
 
     def __init__(
-        self, directory: Path, config: dict[str, Any], *, ppm: float = 0.0, prefix: Sequence[str] = ()
+        self,
+        directory: Path,
+        config: dict[str, Any],
+        *,
+        ppm: float = 0.0,
+        prefix: Sequence[str] = (),
+        module: str = "tests.rig.memory_device",
+        arguments: Sequence[str | Path] | None = None,
     ) -> None:
+        """`module` is the program, another one with devices of its own and with `arguments` of its own."""
         self.socket = directory / "control.sock"
         path = directory / "ingestd.yaml"
         path.write_text(json.dumps({**config, "control": {"socket": str(self.socket)}}))
-        command = [*prefix, sys.executable, "-m", "tests.rig.memory_device", str(path), "--ppm", str(ppm)]
+        own = ("--ppm", str(ppm)) if arguments is None else arguments
+        command = [*prefix, sys.executable, "-m", module, str(path), *map(str, own)]
         self.log_path = directory / "device.log"
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=_REPO, stdout=subprocess.PIPE, stderr=log, text=True)
