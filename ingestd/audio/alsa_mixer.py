@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import Any, Final, Literal, NamedTuple
 
@@ -29,52 +28,49 @@ def set_mixer(kind: Literal["capture", "playback"], device: str, wanted: MixerLe
     Of a control with both directions only the PCM's own is touched: unmuting the other way of a microphone's may make
     it howl. The thread that opens the device; holds the interpreter's lock for as long as the mixer takes.
     """
-    reasons: list[str] = []
+    absent = ""
     for mixer_name in mixers_of(device):
         try:
-            mixer = _open(mixer_name, wanted.control)
+            controls = set(alsaaudio.mixers(device=mixer_name))
         except alsaaudio.ALSAAudioError as error:
-            reasons.append(_why_not(mixer_name, error))
+            absent = absent or f"there is no mixer: {error}"
             continue
-        try:
-            failed = _set(mixer, kind, wanted)
-        except alsaaudio.ALSAAudioError as error:
-            failed = str(error)
-        finally:
-            mixer.close()
-        return failed and f"mixer control {wanted.control!r} of {mixer_name!r} can't be set: {failed}"
-    return f"mixer control {wanted.control!r} for {kind} device {device!r} is not set: {'; '.join(reasons)}"
+        why = _set(kind, mixer_name, controls, wanted)
+        return why and f"mixer control {wanted.control!r} for {kind} device {device!r} is not set: {why}"
+    return f"mixer control {wanted.control!r} for {kind} device {device!r} is not set: {absent}"
 
 
-def _open(mixer_name: str, control: str) -> Any:
+def _set(
+    kind: Literal["capture", "playback"], mixer_name: str, controls: set[str], wanted: MixerLevel
+) -> str | None:
+    name, index = wanted.control, 0
+    if name not in controls and (indexed := _INDEXED.fullmatch(name)):
+        name, index = indexed["name"], int(indexed["index"])
+    if name not in controls:
+        return f"the mixer {mixer_name!r} has " + (", ".join(map(repr, sorted(controls))) or "no controls")
     try:
-        return alsaaudio.Mixer(control=control, device=mixer_name)
-    except alsaaudio.ALSAAudioError:
-        indexed = _INDEXED.fullmatch(control)
-        if indexed is None:
-            raise
-        return alsaaudio.Mixer(control=indexed["name"], id=int(indexed["index"]), device=mixer_name)
+        mixer = alsaaudio.Mixer(control=name, id=index, device=mixer_name)
+    except alsaaudio.ALSAAudioError as error:
+        return str(error)
+    try:
+        return _level(kind, mixer, wanted.level_percent)
+    except alsaaudio.ALSAAudioError as error:
+        return str(error)
+    finally:
+        mixer.close()
 
 
-def _why_not(mixer_name: str, error: Exception) -> str:
-    """The controls there are, where the mixer is there."""
-    with contextlib.suppress(alsaaudio.ALSAAudioError):
-        names = sorted(set(alsaaudio.mixers(device=mixer_name)))
-        return f"the mixer {mixer_name!r} has " + (", ".join(map(repr, names)) or "no control")
-    return f"no mixer: {error}"
-
-
-def _set(mixer: Any, kind: Literal["capture", "playback"], wanted: MixerLevel) -> str | None:
+def _level(kind: Literal["capture", "playback"], mixer: Any, level_percent: float | None) -> str | None:
     capture = kind == "capture"
     of_kind = "Capture" if capture else "Playback"
-    if wanted.level_percent is not None:
-        if not {"Volume", f"{of_kind} Volume"} & set(mixer.volumecap()):
-            return f"it has no {kind} level"
-        direction = alsaaudio.PCM_CAPTURE if capture else alsaaudio.PCM_PLAYBACK
-        mixer.setvolume(round(wanted.level_percent), alsaaudio.MIXER_CHANNEL_ALL, direction)
     if {"Mute", f"{of_kind} Mute"} & set(mixer.switchcap()):
         if capture:
             mixer.setrec(1)
         else:
             mixer.setmute(0)
+    if level_percent is not None:
+        if not {"Volume", f"{of_kind} Volume"} & set(mixer.volumecap()):
+            return f"it has no {kind} level"
+        direction = alsaaudio.PCM_CAPTURE if capture else alsaaudio.PCM_PLAYBACK
+        mixer.setvolume(round(level_percent), alsaaudio.MIXER_CHANNEL_ALL, direction)
     return None

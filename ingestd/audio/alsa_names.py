@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 _HARDWARE: Final = re.compile(r"(?:plug)?hw:(?:CARD=)?(?P<card>[^,'\"\s]+)")
+_PLUGGED: Final = re.compile(r"plug:(?:SLAVE=)?(['\"]?)(?P<device>.+?)\1")
 _OF_A_CARD: Final = re.compile(r"\bCARD=(?P<card>[^,'\"\s]+)")
 
 
@@ -24,4 +25,5 @@ def mixers_of(device: str) -> tuple[str, ...]:
     found = _HARDWARE.search(device) or _OF_A_CARD.search(device)
     if found:
         return (f"hw:{found['card']}",)
-    return tuple(dict.fromkeys((device, "default")))
+    plugged = _PLUGGED.fullmatch(device)
+    return tuple(dict.fromkeys((plugged["device"] if plugged else device, "default")))

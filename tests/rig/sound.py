@@ -129,12 +129,14 @@ class VirtualCard:
             recording.wait_for(0.05, timeout)
 
     def play(self, sound: Pcm | Path | str, *, latency_ms: int = 200) -> Playback:
-        """Plays samples or a WAV file of 8 kHz mono into it; returns as soon as the first sample is in.
+        """Plays samples or a WAV file of 8 kHz into it; returns as soon as the first sample is in.
 
-        `latency_ms` is how much is queued ahead, against a busy machine; it does not delay the start.
+        Samples are mono, or a row of all the card's channels each. `latency_ms` is how much is queued ahead, against
+        a busy machine; it does not delay the start.
         """
         samples, rate = (sound, RATE) if not isinstance(sound, Path | str) else read_wav(sound)
-        command = self._stream("pacat", _SINK, rate, latency_ms)
+        channels = 1 if samples.ndim == 1 else samples.shape[1]
+        command = self._stream("pacat", _SINK, rate, latency_ms, channels)
         return Playback(command, self.environment(), samples, rate, self._folder)
 
     def record(self, *, latency_ms: int = 20) -> Recording:
@@ -142,8 +144,8 @@ class VirtualCard:
         command = self._stream("parec", f"{_SINK}.monitor", RATE, latency_ms)
         return Recording(command, self.environment(), RATE)
 
-    def _stream(self, program: str, device: str, rate: int, latency_ms: int) -> list[str]:
-        form = ["--raw", "--format=s16le", "--channels=1", f"--rate={rate}", f"--latency-msec={latency_ms}"]
+    def _stream(self, program: str, device: str, rate: int, latency_ms: int, channels: int = 1) -> list[str]:
+        form = ["--raw", "--format=s16le", f"--channels={channels}", f"--rate={rate}", f"--latency-msec={latency_ms}"]
         return [program, "--server", self.address, "--device", device, *form]
 
     def alsa_definition(self, *, capture: bool) -> str:
@@ -162,12 +164,15 @@ class SoundRig:
     The thread that enters it has to outlive it: the kernel ends the rig's processes with that thread.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Takes a folder with a short path, as sockets stand in it; by default one of its own."""
+    def __init__(self, folder: Path | None = None, rate: int = RATE, channels: int = 1) -> None:
+        """Takes a folder with a short path, as sockets stand in it; by default one of its own.
+
+        `rate` (hertz) and `channels` are what both cards run at.
+        """
         self._own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="ingestd-rig-"))
-        self.mic = VirtualCard("mic", self.folder / "mic")
-        self.speaker = VirtualCard("speaker", self.folder / "speaker")
+        self.mic = VirtualCard("mic", self.folder / "mic", rate, channels)
+        self.speaker = VirtualCard("speaker", self.folder / "speaker", rate, channels)
 
     def __enter__(self) -> Self:
         try:
