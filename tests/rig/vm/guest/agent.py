@@ -1,0 +1,100 @@
+"""The agent in the guest: does what lines of JSON on a virtio port ask for, and answers each with one. Guest only.
+
+Standard library alone, Python 3.13. Times are the guest's CLOCK_MONOTONIC, seconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import subprocess
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+PORT = Path("/dev/virtio-ports/agent")
+
+
+class Agent:
+    """The commands; what one returns goes into its answer."""
+
+    def __init__(self) -> None:
+        self._control: socket.socket | None = None
+
+    def run(self, command: str, timeout_s: float) -> dict[str, Any]:
+        """Runs a shell command: its `status` and what it said, `out`."""
+        done = subprocess.run(
+            ["sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout_s
+        )
+        return {"status": done.returncode, "out": done.stdout}
+
+    def start(self, command: str) -> dict[str, Any]:
+        """Starts a shell command and lets it run."""
+        return {"pid": subprocess.Popen(["sh", "-c", command], stdin=subprocess.DEVNULL).pid}
+
+    def write(self, path: str, text: str) -> dict[str, Any]:
+        """Writes a file; for those in /sys, where the time that it takes counts."""
+        Path(path).write_text(text)
+        return {}
+
+    def fetch(self, path: str) -> dict[str, Any]:
+        """A file, packed."""
+        return {"data": base64.b64encode(zlib.compress(Path(path).read_bytes(), 1)).decode()}
+
+    def ask(self, path: str, method: str) -> dict[str, Any]:
+        """Calls a method on ingestd's control socket; the connection is kept."""
+        if self._control is None:
+            self._control = socket.socket(socket.AF_UNIX)
+            self._control.settimeout(10)
+            self._control.connect(path)
+        try:
+            self._control.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method}).encode() + b"\n")
+            line = b""
+            while not line.endswith(b"\n"):
+                part = self._control.recv(65536)
+                if not part:
+                    raise ConnectionError("ingestd hung up")
+                line += part
+        except OSError:
+            self._control.close()
+            self._control = None
+            raise
+        reply = json.loads(line)
+        if "result" not in reply:
+            raise ValueError(f"ingestd answers {reply}")
+        return {"result": reply["result"]}
+
+    def answer(self, line: bytes) -> dict[str, Any]:
+        """Does what one line asks for."""
+        asked = json.loads(line)
+        began_s = time.monotonic()
+        try:
+            found = getattr(self, asked.pop("do"))(**asked)
+        except (OSError, ValueError, LookupError, TypeError, subprocess.SubprocessError) as error:
+            found = {"error": f"{type(error).__name__}: {error}"}
+        return {"began_s": began_s, "ended_s": time.monotonic(), **found}
+
+
+def main() -> None:
+    """Answers for ever."""
+    agent = Agent()
+    with PORT.open("r+b", buffering=0) as port:
+        port.write(b'{"ready": true}\n')
+        waiting = b""
+        while True:
+            part = port.read(65536)
+            if not part:  # nobody at the other end
+                time.sleep(0.05)
+                continue
+            waiting += part
+            while b"\n" in waiting:
+                line, _, waiting = waiting.partition(b"\n")
+                reply = json.dumps(agent.answer(line)).encode() + b"\n"
+                while reply:
+                    reply = reply[port.write(reply) :]
+
+
+if __name__ == "__main__":
+    main()
