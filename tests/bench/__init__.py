@@ -1,0 +1,1 @@
+"""`scripts/bench`: what the daemon's parts do, side by side with others' on the same input."""

@@ -1,0 +1,73 @@
+"""What `scripts/bench audio` shows on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.arrivals import TRACES
+from tests.bench.audio import Result
+from tests.rig.figures import Figures
+
+_HEADING = "player   PESQ least delay  95 % device  filled dropped   dry clicks  less  more"
+_LEGEND = (
+    "PESQ: mean and least of all utterances. delay: mean and 95 %, ms, and what of it lies in the device's queue. "
+    "filled, dropped: ms made up for missing sound, and thrown away. Then how often it ran dry, clicked, made the "
+    "sound shorter and longer."
+)
+_FIRST_CLICKS = 8
+
+
+def tell(console: Console, result: Result) -> None:
+    """One job has ended."""
+    verdict = result.verdict
+    console.print(
+        f"[dim]{result.job.trace:>7} {result.job.player:<6}[/] PESQ {verdict.pesq_mean:.2f}, "
+        f"delay {verdict.delay_mean_ms:.0f} ms, {len(verdict.clicks_s)} clicks",
+        highlight=False,
+    )
+
+
+def show(console: Console, results: Sequence[Result]) -> None:
+    """For each trace a table with the players as rows."""
+    for name, of_trace in groupby(results, key=lambda result: result.job.trace):
+        for line in _lines(name, list(of_trace)):
+            console.print(line, highlight=False)
+    console.print(f"[dim]{_LEGEND}[/]", highlight=False)
+
+
+def show_bounds(console: Console, figures: Figures) -> None:
+    """What is promised, and whether it was kept. Nothing where nothing is."""
+    if not figures.bounds:
+        return
+    table = Table(title="what is promised", title_justify="left")
+    for heading in ("figure", "value", "bound", ""):
+        table.add_column(heading, justify="right" if heading == "value" else "left")
+    for name, bound in figures.bounds.items():
+        verdict = "[green]met[/]" if bound.met else "[bold red]MISSED[/]"
+        table.add_row(name, f"{bound.value:.3f}".rstrip("0").rstrip("."), str(bound), verdict)
+    console.print(table)
+
+
+def _lines(name: str, results: Sequence[Result]) -> Iterator[str]:
+    job = results[0].job
+    about = " ".join((TRACES[name].__doc__ or "").split("\n\n")[0].split())
+    yield f"[bold]{name}[/], {job.seconds / 60:.0f} min, PESQ of {results[0].utterances} utterances. {about}"
+    yield f"[dim]{_HEADING}[/]"
+    for result in results:
+        verdict, counts = result.verdict, result.verdict.counts
+        yield (
+            f"{result.job.player:<7} {verdict.pesq_mean:5.3f} {verdict.pesq_min:5.2f} {verdict.delay_mean_ms:5.0f} "
+            f"{verdict.delay_p95_ms:5.0f} {verdict.device_mean_ms:6.0f} {counts.concealed_ms:7.0f} "
+            f"{counts.dropped_ms:7.0f} {counts.underruns:5} {len(verdict.clicks_s):6} {counts.accelerated:5} "
+            f"{counts.expanded:5}"
+        )
+    ours = next((result.verdict for result in results if result.job.player == "ours"), None)
+    if ours is not None and ours.clicks_s:
+        first = ", ".join(f"{at:.3f}" for at in ours.clicks_s[:_FIRST_CLICKS])
+        more = len(ours.clicks_s) - _FIRST_CLICKS
+        yield f"[red]clicks of ours at {first} s{f' and {more} more' if more > 0 else ''}[/]"
+    yield ""
