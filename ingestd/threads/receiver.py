@@ -48,6 +48,7 @@ class ReceiverThread(Worker):
             if link is None:
                 time.sleep(wait_s)
             elif link.has_buffered() or self._poll.poll(wait_s * 1000.0):
+                self.speaker.catch_up(time.monotonic())
                 self._receive(link)
             self.progress_s = time.monotonic()
             due_s = self.speaker.feed(self.progress_s)

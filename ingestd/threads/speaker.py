@@ -15,6 +15,7 @@ from ingestd.threads.mailbox import DeviceChanged, Mailbox
 
 _FILL_SAMPLES: Final = 50 * SAMPLE_RATE_HZ // 1000
 """What the speaker's own buffer is kept at: enough for this thread to be 50 ms late."""
+_OVERSLEPT_S: Final = 0.02
 _STUCK_AFTER_S: Final = 1.0
 _SHORTEST_WAIT_S: Final = 0.005
 _LEAST_WRITE_SAMPLES: Final = 10 * SAMPLE_RATE_HZ // 1000
@@ -48,6 +49,7 @@ class Speaker:
         """Of what is played."""
         self.drift = Drift()
         self._fill = _FILL_SAMPLES
+        self._fed_s = 0.0
         self._moved_s = 0.0  # when the device last took or played anything
         self._underruns = 0
 
@@ -56,12 +58,23 @@ class Speaker:
         """How often the device itself ran dry. Any thread."""
         return self._sink.underruns
 
+    def catch_up(self, now: float) -> None:
+        """To be called before what came is pushed: where nobody fed the device in time, the playout is told.
+
+        That the device ran dry meanwhile is so as surely as its clock runs, whether or not it reports an underrun.
+        """
+        dry_s = now - self._fed_s - self.queued_samples / SAMPLE_RATE_HZ
+        if not self.lost and dry_s > _OVERSLEPT_S:
+            self._playout.starved(round(dry_s * SAMPLE_RATE_HZ))
+            self._fed_s += dry_s
+
     def feed(self, now: float) -> float:
         """Tops up the device from the playout; returns when to come back at the latest."""
         try:
             if self.lost and not self._reopen(now):
                 self._playout.clear()
                 return now + LONGEST_WAIT_S
+            self._fed_s = now
             queued = self._sink.queued()
             if queued != self.queued_samples:
                 self._moved_s = now

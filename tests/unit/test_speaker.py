@@ -247,6 +247,28 @@ def test_nothing_is_kept_for_a_device_that_is_gone(case: Case) -> None:
     assert case.playout.delay_ms == 0
 
 
+def test_time_in_which_nobody_fed_the_device_is_told_to_the_playout(case: Case) -> None:
+    starved: list[int] = []
+    case.playout.starved = starved.append  # type: ignore[method-assign, assignment]
+    case.run(1)
+    for late_s in (0.0, 0.01):
+        case.speaker.catch_up(case.now + FILL / 8000 + late_s)
+    assert starved == [], "as good as in time"
+    fed_s = case.now
+    case.speaker.feed(fed_s)
+    held = case.held
+    for _ in range(2):
+        case.speaker.catch_up(fed_s + 0.3)
+    assert starved == [pytest.approx(0.3 * 8000 - held, abs=2)], "once"
+    case.held = 0
+    case.run(1)
+    case.speaker.catch_up(case.now)
+    case.sink.lost = case.sink.absent = LOST
+    case.run(1)
+    case.speaker.catch_up(case.now + 5)
+    assert len(starved) == 1, "nothing of this for a device that is gone"
+
+
 def test_how_often_the_device_ran_dry_is_its_own_count(case: Case) -> None:
     case.sink.dry = 3
     assert case.speaker.underruns == 3
