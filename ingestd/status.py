@@ -28,8 +28,7 @@ def snapshot(
     link = supervisor.link
     speaker = receiver.speaker
     playout = receiver.playout
-    capture_ppm = microphone.clock.drift_ppm if microphone.clock.settled else None
-    playback_ppm, server_ppm = speaker.drift.ppm, receiver.drift.ppm
+    capture_ppm, playback_ppm, server_ppm = microphone.drift.ppm, speaker.drift.ppm, receiver.drift.ppm
     return {
         "state": supervisor.state.value,
         "reason": reporter.reason,
@@ -53,7 +52,7 @@ def snapshot(
                 "p95": round(sender.latency.percentile_ms(95), 2),
                 "max": round(sender.latency.max_ms, 2),
             },
-            "ppm": round(microphone.clock.drift_ppm, 1),
+            "ppm": _rounded(capture_ppm),
             "xruns": microphone.overruns + microphone.clock.gaps,
             "level_dbfs": round(microphone.meter.level_dbfs, 1),
             "peak_dbfs": round(microphone.meter.peak_dbfs, 1),
@@ -65,7 +64,8 @@ def snapshot(
             "frames": receiver.frames,
             "delay_ms": round(playout.delay_ms, 1),
             "target_ms": round(playout.target_ms, 1),
-            "ppm": None if server_ppm is None or playback_ppm is None else round(server_ppm - playback_ppm, 1),
+            # What the playout has to make up for.
+            "ppm": None if server_ppm is None or playback_ppm is None else _rounded(server_ppm - playback_ppm),
             "accelerated": playout.accelerated,
             "expanded": playout.expanded,
             "concealed": playout.concealed_samples * 1000 // SAMPLE_RATE_HZ,

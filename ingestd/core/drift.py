@@ -1,9 +1,9 @@
 """How fast a stream of samples runs against CLOCK_MONOTONIC, from counts that may be late but never early. Pure.
 
-For what has no steady beat of its own: frames that come over a network, and a loudspeaker that tells what it has
-played a period at a time. Lateness there is one-sided and comes in bursts; so of each 5 seconds only the count
-that was least late is kept, and a straight line is laid through those of the last five minutes. Where the stream
-stopped for a while (nobody spoke, the device ran dry), another line begins; all lines have the same slope.
+Frames come over a network, a loudspeaker tells what it has played a period at a time, and whoever reads a microphone
+may be held up: lateness is one-sided and comes in bursts. So of each 5 seconds only the count that was least late is
+kept, and a straight line is laid through those of the last five minutes. Where the stream stopped for a while (nobody
+spoke, the device ran dry), another line begins; all lines have the same slope.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from ingestd.core.wire import SAMPLE_RATE_HZ
 
 WINDOW_S: Final = 5.0
 _WINDOWS: Final = 60
-_KNOWN_AFTER_S: Final = 30.0
+_LEAST_WINDOW_S: Final = 2.5
+"""What a line's last window has to have seen to count."""
+_KNOWN_AFTER_S: Final = 25.0
+"""From point to point, of all lines together: half a minute of a stream."""
 _PAUSE_S: Final = 1.0
 _STEP_S: Final = 0.010
 """More from one window to the next is no drift (1000 ppm make 5 ms) but samples that were left out or lost."""
@@ -55,6 +58,7 @@ class Drift:
 
     def interrupted(self) -> None:
         """Samples are missing from here on, of the same stream: its rate is kept. Nothing where that is known."""
+        self._end_line()
         self._origin = None
 
     def restart(self) -> None:
@@ -64,11 +68,16 @@ class Drift:
         self.ppm = None
 
     def _begin(self, time_s: float, samples: int) -> tuple[float, int]:
+        self._end_line()
         self._line += 1
         self._origin = origin = (time_s, samples)
         self._window_ends_s = time_s + WINDOW_S
         self._least = _Point(self._line, time_s, math.inf)
         return origin
+
+    def _end_line(self) -> None:
+        if self._origin is not None and self._seen_s > self._window_ends_s - WINDOW_S + _LEAST_WINDOW_S:
+            self._close_window(self._seen_s)
 
     def _close_window(self, time_s: float) -> None:
         if self._points and self._points[-1].line == self._line:
@@ -85,7 +94,7 @@ class Drift:
         for point in self._points:
             lines.setdefault(point.line, []).append(point)
         long = [points for points in lines.values() if len(points) > 1]
-        if sum(map(len, long)) * WINDOW_S < _KNOWN_AFTER_S:
+        if sum(points[-1].time_s - points[0].time_s for points in long) < _KNOWN_AFTER_S:
             return
         above = below = 0.0
         for points in long:

@@ -19,7 +19,6 @@ _MAX_RATE_ERROR: Final = 2000e-6
 _FINAL_BANDWIDTH_HZ: Final = 0.05
 _MAX_OMEGA: Final = 0.5
 """Keeps the loop stable where one read brings a large part of a second."""
-_SETTLED_S: Final = 30.0
 _JUMP_S: Final = 0.02
 _JUMP_PAIRS: Final = 25
 """So many reads in a row, all late by more than _JUMP_S, or one as early: samples were lost and nobody said so."""
@@ -63,11 +62,6 @@ class SampleClock:
     def drift_ppm(self) -> float:
         """How much faster the device runs than its nominal rate, parts per million. Any thread."""
         return (self._nominal / self._spp - 1.0) * 1e6
-
-    @property
-    def settled(self) -> bool:
-        """Whether it has followed the device for long enough to know its rate. Any thread."""
-        return self._age_s > _SETTLED_S
 
     def relock(self) -> None:
         """The stream broke (xrun, re-plug): the phase is found anew, the rate is kept."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from ingestd.audio.ports import Block, Negotiated, Source
 from ingestd.core import pacing
+from ingestd.core.drift import Drift
 from ingestd.core.ducking import Ducker, RoomVoice
 from ingestd.core.level import FullScale, Gain, Meter, Mute
 from ingestd.core.ring import SampleRing
@@ -32,6 +33,8 @@ class Microphone:
     def __init__(self, gain_db: float = 0.0) -> None:
         self.ring = SampleRing(2 * SAMPLE_RATE_HZ)
         self.clock = SampleClock(SAMPLE_RATE_HZ)
+        self.drift = Drift()
+        """The rate, for people: over minutes, where `clock` follows the last seconds."""
         self.guard_s = pacing.GUARD_S
         self.lost = True
         self.device: str | None = None
@@ -90,6 +93,7 @@ class CaptureThread(Worker):
         mic.device, mic.negotiated = negotiated.device, negotiated
         mic.guard_s = pacing.guard_s(negotiated.period_samples, SAMPLE_RATE_HZ)
         self._break_stream()
+        mic.drift.restart()  # maybe another device by the same name
         opened_s = last_s = time.monotonic()
         patience_s = _COLD_START_S if self._start_s is None else self._start_s
         started = False
@@ -114,7 +118,9 @@ class CaptureThread(Worker):
         if block.overrun:
             mic.overruns += 1
             self._break_stream()
-        mic.clock.observe(block.time_s, mic.ring.write(self._processed(block)))
+        written = mic.ring.write(self._processed(block))
+        mic.clock.observe(block.time_s, written)
+        mic.drift.observe(block.time_s, written)
         if mic.lost:
             mic.lost = False
             self._reported_lost = False
@@ -142,3 +148,4 @@ class CaptureThread(Worker):
         if partial:
             self._mic.ring.write(bytes(2 * (FRAME_SAMPLES - partial)))
         self._mic.clock.relock()
+        self._mic.drift.interrupted()

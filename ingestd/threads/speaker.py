@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Final
 
 from ingestd.audio.ports import Negotiated, Sink
@@ -28,13 +30,20 @@ class Speaker:
     """Feeds the sink from the playout. Its counters and meters may be read by any thread."""
 
     def __init__(
-        self, sink: Sink, playout: Playout, mailbox: Mailbox, gain_db: float = 0.0, voice: RoomVoice | None = None
+        self,
+        sink: Sink,
+        playout: Playout,
+        mailbox: Mailbox,
+        gain_db: float = 0.0,
+        voice: RoomVoice | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`voice` hears of everything that will be played, for a microphone that is to be closed meanwhile."""
         self._sink = sink
         self._playout = playout
         self._mailbox = mailbox
         self._voice = voice
+        self._clock = clock
         self._next_try_s = 0.0
         self._reported_lost = False
         self.device: str | None = None
@@ -78,7 +87,7 @@ class Speaker:
             queued = self._sink.queued()
             if queued != self.queued_samples:
                 self._moved_s = now
-            self._follow_clock(now, queued)
+            self._follow_clock(queued)
             wanted = self._fill - queued
             if wanted >= _LEAST_WRITE_SAMPLES:
                 taken = self._play(now, queued, wanted)
@@ -108,14 +117,15 @@ class Speaker:
             self._voice.played(pcm, now, queued)
         return taken
 
-    def _follow_clock(self, now: float, queued: int) -> None:
+    def _follow_clock(self, queued: int) -> None:
         underruns = self._sink.underruns
         if queued <= 0 or underruns != self._underruns:
             # It ran dry: time went by in which nothing was there to be counted.
             self._underruns = underruns
             self.drift.interrupted()
         else:
-            self.drift.observe(now, self.played_samples - queued)
+            # The time after the device was asked: so the count is late where this thread was held up, never early.
+            self.drift.observe(self._clock(), self.played_samples - queued)
 
     def _reopen(self, now: float) -> bool:
         if now < self._next_try_s:

@@ -32,6 +32,7 @@ class MemoryDevice:
         config: dict[str, Any],
         *,
         ppm: float = 0.0,
+        speaker_ppm: float = 0.0,
         prefix: Sequence[str] = (),
         module: str = "tests.rig.memory_device",
         arguments: Sequence[str | Path] | None = None,
@@ -40,7 +41,7 @@ class MemoryDevice:
         self.socket = directory / "control.sock"
         path = directory / "ingestd.yaml"
         path.write_text(json.dumps({**config, "control": {"socket": str(self.socket)}}))
-        own = ("--ppm", str(ppm)) if arguments is None else arguments
+        own = ("--ppm", str(ppm), "--speaker-ppm", str(speaker_ppm)) if arguments is None else arguments
         command = [*prefix, sys.executable, "-m", module, str(path), *map(str, own)]
         self.log_path = directory / "device.log"
         with self.log_path.open("wb") as log:
@@ -97,11 +98,12 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("config", type=Path)
     parser.add_argument("--ppm", type=float, default=0.0)
+    parser.add_argument("--speaker-ppm", type=float, default=0.0)
     arguments = parser.parse_args()
     config = load_config(arguments.config)
     journal.set_up(config.log.level)
     source = NumberedSource(arguments.ppm)
-    code = Daemon(config, source, ClockedSink()).run()
+    code = Daemon(config, source, ClockedSink(ppm=arguments.speaker_ppm)).run()
     print(json.dumps({"start_s": source.start_s, "frame_s": source.frame_s, "exit": code}))
     return code
 

@@ -60,12 +60,16 @@ class NumberedSource:
 
 
 class ClockedSink:
-    """A speaker that consumes at its rate and keeps what it played, up to `keep_s` seconds (`ports.Sink`)."""
+    """A speaker that consumes at its rate and keeps what it played, up to `keep_s` seconds (`ports.Sink`).
+
+    `ppm` is how much faster than nominal its crystal runs.
+    """
 
     BUFFER_SAMPLES = 3200
 
-    def __init__(self, keep_s: float = 0.0) -> None:
+    def __init__(self, keep_s: float = 0.0, ppm: float = 0.0) -> None:
         self.played = bytearray()
+        self._rate_hz = SAMPLE_RATE_HZ * (1.0 + ppm * 1e-6)
         self._keep_bytes = int(keep_s * SAMPLE_RATE_HZ) * 2
         self._written = 0
         self._start_s = 0.0
@@ -85,7 +89,7 @@ class ClockedSink:
         """See `ports.Sink`."""
         if not self._written:
             return 0
-        left = self._written - int((time.monotonic() - self._start_s) * SAMPLE_RATE_HZ)
+        left = self._written - int((time.monotonic() - self._start_s) * self._rate_hz)
         if left < 0:
             self._underruns += 1
             self._written = 0

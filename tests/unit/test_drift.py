@@ -77,6 +77,13 @@ def test_a_server_that_sends_nothing_in_between_is_no_slower(pause_s: float) -> 
     assert drift.ppm == pytest.approx(150, abs=30)
 
 
+def test_a_conversation_of_short_words_tells_the_rate_too() -> None:
+    """Nobody speaks for longer than 9 s, and nothing is sent in between."""
+    slot = np.arange(frames(300))
+    drift = follow(Drift(), arrivals(150, wifi_late_s(len(slot), 2), slot % frames(11) >= frames(9)))
+    assert drift.ppm == pytest.approx(150, abs=60)
+
+
 def test_a_stall_and_its_burst_change_nothing() -> None:
     late_s = np.full(frames(200), 0.003)
     for stall in range(1000, 9000, 1500):

@@ -35,7 +35,7 @@ class Case:
         self.playout = Playout(400)
         self.post = Post()
         self.voice = voice
-        self.speaker = Speaker(self.sink, self.playout, self.post.box, gain_db, voice)
+        self.speaker = Speaker(self.sink, self.playout, self.post.box, gain_db, voice, lambda: self.now)
 
     def _take(self, samples: int) -> int:
         self.asked.append(samples)

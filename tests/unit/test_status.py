@@ -153,7 +153,7 @@ def test_what_was_counted_is_shown_in_its_unit(parts: Parts) -> None:
 def test_what_nobody_knows_yet_is_null_and_silence_is_a_number(parts: Parts) -> None:
     shown = parts.snapshot()
     assert shown["clocks"] == {"capture_ppm": None, "playback_ppm": None, "server_ppm": None}
-    assert shown["downlink"]["ppm"] is None
+    assert (shown["uplink"]["ppm"], shown["downlink"]["ppm"]) == (None, None)
     assert (shown["uplink"]["level_dbfs"], shown["uplink"]["peak_dbfs"]) == (-96.0, -96.0)
     assert (shown["downlink"]["level_dbfs"], shown["downlink"]["peak_dbfs"]) == (-96.0, -96.0)
 
@@ -162,10 +162,10 @@ def test_the_clocks_are_shown_against_this_machines_and_the_downlinks_against_ea
     for number in range(1, 50 * 60):
         parts.speaker.drift.observe(number * 0.02 / (1 - 50e-6), 160 * number)
         parts.receiver.drift.observe(number * 0.02 / (1 + 100e-6), 160 * number)
-        parts.microphone.clock.observe(number * 0.02 / (1 + 20e-6), 160 * number)
+        parts.microphone.drift.observe(number * 0.02 / (1 + 20e-6), 160 * number)
     shown = parts.snapshot()
     assert shown["clocks"] == {
-        "capture_ppm": pytest.approx(20, abs=5),
+        "capture_ppm": pytest.approx(20, abs=1),
         "playback_ppm": pytest.approx(-50, abs=1),
         "server_ppm": pytest.approx(100, abs=1),
     }
