@@ -4,8 +4,8 @@ Speech is full of sudden changes of its own, one in every glottal period, so wha
 but whether the clean sound has one there too. Linear prediction (order 12 over 30 ms) says what the next sample ought
 to be. Where copies of the clean sound meet (`tracing`), its error is held against the errors that the clean sound shows
 within a millisecond of both sides of the seam. A cross-fade of like pieces stays below them; a splice, a step to
-silence or a single wrong sample does not. What was made up at length has no counterpart in the clean sound: there an
-error has to stand out from all others within 13 ms, predicted from the past and from the future alike.
+silence or a single wrong sample does not. What was made up has no counterpart in the clean sound, but where a fade
+begins: further on an error has to stand out from all others within 13 ms, predicted from past and future alike.
 
 After S. Godsill and P. Rayner, "Digital Audio Restoration" (1998), chapter 5: clicks as outliers of the residual of an
 autoregressive model. The comparison with the clean sound is added here.
@@ -30,7 +30,7 @@ _WINDOW = 240  # 30 ms
 _NEAR = 8  # 1 ms: how exactly a sudden change of the clean sound has to be where the player's is
 _FAR = 104  # 13 ms: another glottal period is within
 _AFTER = 16  # samples after a seam whose prediction still leans on what was before it
-_FADE = 160  # 20 ms: what was made up is held against the clean sound on its two sides up to this length
+_FADE = 160  # 20 ms: what was made up between two copies is taken for a fade up to this length
 _FLOOR = 75.0  # −53 dBFS: nobody hears it beside speech
 _SHARE = 0.05  # of the speech's own height: what a fade of 5 ms, which does not click, is off the prediction
 _SEAM_RATIO = 1.5
@@ -68,15 +68,19 @@ def _zones(played: Pcm, traced: Sequence[Run]) -> Iterable[_Zone]:
             continue
         if isinstance(here, Run):
             # Where a run begins; the end of one is the beginning of what follows it.
-            if before is not None and (short := _lags_at(before, here)) is not None:
-                yield _Zone(here.start, here.start + _AFTER, short)
+            if isinstance(before, Run):
+                yield _Zone(here.start, here.start + _AFTER, (before.lag, here.lag))
+            elif before is not None and before.silent:
+                yield _Zone(here.start, here.start + _AFTER, (here.lag,))
         elif here.silent:
             if isinstance(before, Run):
                 yield _Zone(here.start, here.start + _AFTER, (before.lag,))
         else:
-            around = tuple(piece.lag for piece in (before, after) if isinstance(piece, Run))
-            long = here.stop - here.start > _FADE
-            yield _Zone(here.start, here.stop + _AFTER, () if long else around)
+            # A fade begins in the sound before it; what it leads to may have been through another one.
+            if isinstance(before, Run) and here.stop - here.start <= _FADE:
+                around = tuple(piece.lag for piece in (before, after) if isinstance(piece, Run))
+                yield _Zone(here.start, here.start + _AFTER, around)
+            yield _Zone(here.start, here.stop + _AFTER, ())
 
 
 @dataclass(frozen=True)
@@ -84,13 +88,6 @@ class _Gap:
     start: int
     stop: int
     silent: bool
-
-
-def _lags_at(before: Run | _Gap, here: Run) -> tuple[int, ...] | None:
-    if isinstance(before, Run):
-        return (before.lag, here.lag)
-    # What a fade leads into is judged with the fade.
-    return (here.lag,) if before.silent else None
 
 
 def _pieces(played: Pcm, traced: Sequence[Run]) -> Iterable[Run | _Gap]:

@@ -120,8 +120,7 @@ def test_noise_is_without_clicks(colour: float) -> None:
 
 @pytest.mark.parametrize("factor", [0.3, 0.9, 1.5])
 def test_louder_or_quieter_speech_is_without_clicks(factor: float) -> None:
-    speech = utterance(TEXTS[0], VOICES[0])
-    assert clicks((speech * factor).astype(np.int16), speech) == []
+    assert clicks((TALK * factor).astype(np.int16), TALK) == []
 
 
 def test_fades_of_5_ms_are_without_clicks() -> None:
@@ -133,6 +132,16 @@ def test_fades_of_5_ms_are_without_clicks() -> None:
         faded[_BEFORE + 40 : _BEFORE + 400] = 0
         faded[_BEFORE + 400 : _BEFORE + 440] *= ramp[::-1]
         assert clicks(np.round(faded).astype(np.int16), clean) == []
+
+
+def test_a_fade_into_what_has_just_been_faded_in_is_without_clicks() -> None:
+    ramp = np.linspace(0, 1, 80)
+    for place in np.random.default_rng(5).choice(loud_places(TALK), POSITIONS, replace=False):
+        clean = TALK[place - _BEFORE : place + _AFTER]
+        head = clean[_BEFORE : _BEFORE + 80] * ramp
+        faded = np.round(head * (1 - ramp) + clean[_BEFORE + 900 : _BEFORE + 980] * ramp).astype(np.int16)
+        played = np.concatenate([np.zeros(800, dtype=np.int16), faded, clean[_BEFORE + 980 :]])
+        assert clicks(played, clean) == []
 
 
 def best_period(sound: Pcm, at: int) -> int:
