@@ -1,0 +1,69 @@
+"""Mute and gain of a running daemon: what the room gets of it, to the sample and without a frame missing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingestd.control.client import ControlClient
+from ingestd.control.ingestctl import main as ingestctl
+from tests.rig.figures import Figures
+from tests.rig.memory_device import MemoryDevice, device_config
+from tests.rig.memory_ports import frame_numbers
+from tests.standin.client import StandIn
+
+
+@pytest.mark.timeout(120)
+def test_muted_frames_are_zeros_and_every_other_is_as_it_was_captured(tmp_path: Path, figures: Figures) -> None:
+    with StandIn(tls=True) as room:
+        config = device_config(room.base_url, room.token, room.ca_file, tmp_path)
+        with MemoryDevice(tmp_path, config) as device:
+            room.wait_joined()
+            room.wait_received(0, 50)
+            asked_s = time.monotonic()
+            assert ingestctl(["--socket", str(device.socket), "mute"]) == 0
+            muted_s = time.monotonic()
+            assert device.status()["uplink"]["muted"] is True
+            room.wait_received(0, room.call(0).received_frames + 50)
+            muted_level_dbfs = device.status()["uplink"]["level_dbfs"]
+            assert ingestctl(["--socket", str(device.socket), "unmute"]) == 0
+            room.wait_received(0, room.call(0).received_frames + 50)
+            status = device.status()
+            device.stop()
+        kept = room.received(0)
+    numbers = frame_numbers(kept.samples.reshape(-1, 160))
+    assert muted_level_dbfs > -20, "muted, the microphone is still seen to work"
+    assert (status["uplink"]["muted"], status["uplink"]["dropped"], status["uplink"]["silence"]) == (False, 0, 0)
+    zeros = np.flatnonzero(numbers == 0)
+    assert 45 <= len(zeros) <= 80
+    assert np.all(np.diff(zeros) == 1), "one stretch of silence"
+    faded = np.flatnonzero(numbers == -1)
+    assert set(faded) <= {zeros[0] - 1, zeros[-1] + 1}, "only the frames at its ends are touched"
+    whole = np.flatnonzero(numbers > 0)
+    assert np.all(numbers[whole] - whole == numbers[0]), "and none is missing, in it or around it"
+    figures.add("mute_until_silent_ms", (kept.times_s[zeros[0]] - asked_s) * 1000)
+    assert np.all(numbers[kept.times_s > muted_s + 0.2][:20] == 0)
+
+
+@pytest.mark.timeout(120)
+def test_a_gain_applies_to_the_running_call(tmp_path: Path) -> None:
+    with StandIn(tls=True) as room:
+        config = device_config(room.base_url, room.token, room.ca_file, tmp_path)
+        config["audio"] = {"capture": {"gain_db": -6.0}, "playback": {"gain_db": 3.0}}
+        with MemoryDevice(tmp_path, config) as device:
+            room.wait_joined()
+            room.wait_received(0, 25)
+            with ControlClient(device.socket) as client:
+                assert client.call("gain") == {"capture_db": -6.0, "playback_db": 3.0}, "as it was configured"
+                assert client.call("gain", capture_db=0.0) == {"capture_db": 0.0, "playback_db": 3.0}
+            room.wait_received(0, room.call(0).received_frames + 25)
+            status = device.status()
+            device.stop()
+        kept = room.received(0)
+    assert (status["uplink"]["gain_db"], status["downlink"]["gain_db"]) == (0.0, 3.0)
+    numbers = frame_numbers(kept.samples.reshape(-1, 160))
+    assert np.all(numbers[:20] == -1), "quieter, so not as it was captured"
+    assert np.all(numbers[-20:] > 0), "bit-exact again"
