@@ -99,6 +99,7 @@ class _Devices:
     def play(self, pcm: bytes) -> None:
         """A frame from the room."""
         self._sink.now_s += FRAME_S
+        self._speaker.catch_up(self._sink.now_s)
         self._playout.push(pcm)
         self._speaker.feed(self._sink.now_s)
 

@@ -35,6 +35,9 @@ class Player(Protocol):
     def pull(self, samples: int) -> bytes:
         """The next `samples` to play."""
 
+    def starved(self, samples: int) -> None:
+        """The device ran dry for so long because it was not fed."""
+
     def clear(self) -> None:
         """A new connection."""
 
@@ -89,6 +92,9 @@ class _Primed:
 
     def _available(self, wanted: int) -> int:
         return min(wanted, len(self._queue))
+
+    def starved(self, samples: int) -> None:
+        """The device ran dry for so long because it was not fed: nothing to such a player."""
 
     def clear(self) -> None:
         """A new connection."""

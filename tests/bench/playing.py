@@ -1,7 +1,7 @@
 """One player on one trace: fed and pulled as the daemon does it, in simulated time, into a simulated loudspeaker.
 
 What pulls is the daemon's own `Speaker`; only the receiver thread's loop around it is played here (`play`): it wakes
-with every arrival and at the speaker's deadlines, takes what has come in, and feeds the speaker.
+with every arrival and at the speaker's deadlines, takes what has come in, and feeds the speaker. It is never late.
 """
 
 from __future__ import annotations
@@ -119,6 +119,10 @@ class _Watched:
         self.pulls.append((self._sink.now_s, self._sink.end, self._player.target_ms, queued_ms))
         return self._player.pull(samples)
 
+    def starved(self, samples: int) -> None:
+        """See `Player`."""
+        self._player.starved(samples)
+
     def clear(self) -> None:
         """See `Player`."""
         self._player.clear()
@@ -129,7 +133,7 @@ def play(make_player: Callable[[], Player], trace: Trace) -> Performance:
     player, sink = make_player(), SimulatedSink()
     watched = _Watched(player, sink)
     with contextlib.closing(Mailbox()) as mailbox:
-        # The speaker pulls and clears, no more: any player will do.
+        # Nothing else does the speaker ask of its playout: any player will do.
         speaker = Speaker(sink, cast(Playout, watched), mailbox)
         arrivals_s = [*trace.arrivals_s.tolist(), float("inf")]
         end_s = arrivals_s[-2] + _AFTERWARDS_S
@@ -138,6 +142,8 @@ def play(make_player: Callable[[], Player], trace: Trace) -> Performance:
         while sink.now_s < end_s:
             wait_s = min(max(0.0, due_s - sink.now_s), LONGEST_WAIT_S)
             sink.now_s = max(sink.now_s, min(arrivals_s[arrived], sink.now_s + wait_s))
+            if arrivals_s[arrived] <= sink.now_s + _SAME_S:
+                speaker.catch_up(sink.now_s)
             while arrivals_s[arrived] <= sink.now_s + _SAME_S:
                 player.push(trace.material.frame(arrived))
                 arrived += 1
