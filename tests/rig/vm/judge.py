@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +86,16 @@ def line(events: Iterable[Event], from_s: float, until_s: float) -> Line:
     punctual = noted[late <= np.median(late)]
     slope, level = np.polyfit(punctual[:, 0], punctual[:, 1], 1)
     return Line(float(first[1] + level - slope * first[0]), float(slope))
+
+
+def late_s(events: Sequence[Event], limit_s: float) -> list[tuple[float, float]]:
+    """Spans in which a program's notes, every 1600 samples, stood still for so much longer, or it lost samples."""
+    spans = []
+    for before, event in pairwise(events):
+        stood_s = event[0] - before[0] - (event[2] - before[2]) / RATE
+        if event[1] == "xrun" or (before[1] != "lost" and event[1] == "at" and stood_s > limit_s):
+            spans.append((before[0], event[0]))
+    return spans
 
 
 def delays(

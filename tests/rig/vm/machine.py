@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,11 +23,24 @@ from tests.rig.vm.image import image, make_disk
 HOST = "10.0.2.2"
 """This machine's loopback, as the guest reaches it (qemu's user network)."""
 
+AHEAD = ("setsid", "nice", "-n", "-15")
+"""Before the command of a program that goes ahead of what else this machine does; see `put_ahead`.
+
+A virtual processor that waits for a real one is a stall of the guest.
+"""
+
 _GUEST = Path(__file__).parent / "guest"
 _PROGRAMS = ("count", "record")
 _BOOT_S = 240.0
 _ARGUMENTS = "root=/dev/vda rw console=ttyS0 quiet clocksource=hpet"
 """With the HPET the guest counts this machine's time; it would calibrate a TSC of its own, wrong by 100s of ppm."""
+
+
+def put_ahead(process: int) -> None:
+    """Does the rest for a running program that was started by `AHEAD`: with autogroups the session is weighed first."""
+    group = Path(f"/proc/{process}/autogroup")  # sched(7)
+    if group.exists():
+        group.write_text("-15")
 
 
 class GuestError(RuntimeError):
@@ -43,15 +57,16 @@ class Done:
 
 
 class VirtualMachine:
-    """A Debian 13 with kernel ALSA (snd-aloop), `ingestd/` of a tree and the C programs in /srv.
+    """A Debian 13 with kernel ALSA (snd-aloop), and in /srv `ingestd/` of a tree, the C programs and `files`.
 
     `folder` needs a short path, as a socket stands in it; console.log in it is what the guest's console showed.
     From one thread, which has to outlive it.
     """
 
-    def __init__(self, tree: Path, folder: Path) -> None:
+    def __init__(self, tree: Path, folder: Path, files: Mapping[str, bytes] | None = None) -> None:
         """Nothing runs before it is entered."""
         self._tree = tree
+        self._files = files or {}
         self._folder = folder
         self._exchanges: list[tuple[float, float, float, float]] = []
         self._process: subprocess.Popen[bytes] | None = None
@@ -80,6 +95,12 @@ class VirtualMachine:
         self._process = None
 
     @property
+    def pid(self) -> int:
+        """qemu's process here."""
+        assert self._process is not None, "it is not running"
+        return self._process.pid
+
+    @property
     def console(self) -> str:
         """What its console showed so far."""
         path = self._folder / "console.log"
@@ -94,13 +115,14 @@ class VirtualMachine:
             sources = [str(_GUEST / f"{part}.c") for part in (name, "sound")]
             command = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(srv / name), *sources, "-lasound"]
             subprocess.run(command, check=True)
+        for name, content in self._files.items():
+            (srv / name).write_bytes(content)
         make_disk(self._folder / "srv.img", srv, 32 << 20)
 
     def _start(self) -> None:
         made = image()
         path = self._folder / "agent"
-        # Ahead of what else this machine does: a virtual processor that waits is a stall of the guest.
-        command: list[str | Path] = ["nice", "-n", "-15", "qemu-system-x86_64", "-accel", "tcg,thread=multi"]
+        command: list[str | Path] = [*AHEAD, "qemu-system-x86_64", "-accel", "tcg,thread=multi"]
         command += ["-smp", "2", "-m", "768"]
         command += ["-nodefaults", "-nographic", "-no-reboot", "-serial", f"file:{self._folder / 'console.log'}"]
         command += ["-kernel", made.kernel, "-initrd", made.initrd, "-append", _ARGUMENTS]
@@ -113,6 +135,7 @@ class VirtualMachine:
             self._process = spawn(command, stdout=log, stderr=log)
         try:
             wait_until(path.exists, timeout=10, what="qemu's socket")
+            put_ahead(self._process.pid)
             self._port.connect(str(path))
             self._next_line(_BOOT_S)
         except (OSError, TimeoutError, GuestError) as error:

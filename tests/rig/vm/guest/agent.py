@@ -22,6 +22,7 @@ class Agent:
 
     def __init__(self) -> None:
         self._control: socket.socket | None = None
+        self._said = b""
 
     def run(self, command: str, timeout_s: float) -> dict[str, Any]:
         """Runs a shell command: its `status` and what it said, `out`."""
@@ -44,27 +45,45 @@ class Agent:
         return {"data": base64.b64encode(zlib.compress(Path(path).read_bytes(), 1)).decode()}
 
     def ask(self, path: str, method: str) -> dict[str, Any]:
-        """Calls a method on ingestd's control socket; the connection is kept."""
-        if self._control is None:
-            self._control = socket.socket(socket.AF_UNIX)
-            self._control.settimeout(10)
-            self._control.connect(path)
+        """Calls a method on ingestd's control socket; the connection is kept, and made anew after a restart."""
         try:
-            self._control.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method}).encode() + b"\n")
-            line = b""
-            while not line.endswith(b"\n"):
-                part = self._control.recv(65536)
-                if not part:
-                    raise ConnectionError("ingestd hung up")
-                line += part
-        except OSError:
-            self._control.close()
-            self._control = None
-            raise
-        reply = json.loads(line)
+            reply = self._call(path, method)
+        except ConnectionError:
+            self._hang_up()
+            reply = self._call(path, method)
         if "result" not in reply:
             raise ValueError(f"ingestd answers {reply}")
         return {"result": reply["result"]}
+
+    def _call(self, path: str, method: str) -> Any:
+        try:
+            if self._control is None:
+                self._control = socket.socket(socket.AF_UNIX)
+                self._control.settimeout(10)
+                self._control.connect(path)
+            self._control.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method}).encode() + b"\n")
+            reply = self._next()
+            while "id" not in reply:  # a notification
+                reply = self._next()
+        except TimeoutError:
+            self._hang_up()  # its answer would be taken for the next one's
+            raise
+        return reply
+
+    def _hang_up(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        self._control, self._said = None, b""
+
+    def _next(self) -> Any:
+        assert self._control is not None
+        while b"\n" not in self._said:
+            part = self._control.recv(65536)
+            if not part:
+                raise ConnectionError("ingestd hung up")
+            self._said += part
+        line, _, self._said = self._said.partition(b"\n")
+        return json.loads(line)
 
     def answer(self, line: bytes) -> dict[str, Any]:
         """Does what one line asks for."""
