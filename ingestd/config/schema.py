@@ -146,7 +146,7 @@ class Capture:
         Channel(),
     )
     gain_db: float = setting(0.0, "Gain in software, dB.", Number(low=-60, high=30, unit="dB"))
-    mixer: Mixer | None = setting(None, "Hardware control to set.", OrNull(Group(Mixer)))
+    mixer: Mixer | None = setting(None, "Hardware control to set and unmute.", OrNull(Group(Mixer)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +155,7 @@ class Playback:
 
     device: str = setting("default", "ALSA device; name the card (plughw:CARD=Name), numbers change.", Text())
     gain_db: float = setting(0.0, "Gain in software, dB.", Number(low=-60, high=30, unit="dB"))
-    mixer: Mixer | None = setting(None, "Hardware control to set.", OrNull(Group(Mixer)))
+    mixer: Mixer | None = setting(None, "Hardware control to set and unmute.", OrNull(Group(Mixer)))
     max_delay_ms: int = setting(
         400,
         "Milliseconds of room audio held back at most, to ride out jitter.",
