@@ -9,13 +9,16 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
-from ingestd.core.timescale import MOST_LAG, WINDOW, find_period
+from ingestd.core.prediction import go_on
+from ingestd.core.timescale import MOST_LAG, WINDOW, cross_fade, find_period
 
 HISTORY: Final = MOST_LAG + WINDOW
 """Samples of what was played last that a concealment needs."""
 _FULL: Final = 160  # 20 ms as loud as before,
 _FADE: Final = 480  # then 60 ms down to nothing
-_RAMP: Final = 24
+_LEAD: Final = 40  # and 5 ms until it is repetition alone
+_LEAST_JOINT: Final = 32
+_VOICED: Final = 0.6
 
 
 class Concealment:
@@ -23,11 +26,15 @@ class Concealment:
 
     def __init__(self, history: array[int]) -> None:
         """Continues `history`, of at least HISTORY samples."""
-        lag, _ = find_period(history, len(history) - WINDOW)
-        self._period = history[-lag:]
+        lag, likeness = find_period(history, len(history) - WINDOW)
+        if likeness < _VOICED:
+            lag = MOST_LAG  # a breath repeated quickly would be a tone
+        # The period's end is made to lead to its own beginning, or each round would begin with a step.
+        joint = min(lag, max(_LEAST_JOINT, lag // 2))
+        self._period = history[-lag:-joint] + cross_fade(history[-joint:], history[-lag - joint : -lag])
+        # The first round begins where no period ends: the sound goes on by itself until it is faded in.
+        self._lead = go_on(history, _LEAD)
         self._made = 0
-        # Speech is never quite periodic, so a repeated period begins with a step: it is let out over 3 ms.
-        self._step = 2 * history[-1] - history[-2] - self._period[0]
 
     @property
     def silent(self) -> bool:
@@ -41,8 +48,8 @@ class Concealment:
         out = array("h", bytes(2 * samples))
         for at in range(first, min(first + samples, _FULL + _FADE)):
             value = period[at % lag]
-            if at < _RAMP:
-                value += self._step * (_RAMP - at) // _RAMP
+            if at < _LEAD:
+                value = round((self._lead[at] * (_LEAD - at) + value * at) / _LEAD)
             if at > _FULL:
                 value = value * (_FULL + _FADE - at) // _FADE
             out[at - first] = max(-32768, min(32767, value))

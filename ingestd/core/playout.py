@@ -17,7 +17,7 @@ from ingestd.core.concealment import HISTORY, Concealment
 from ingestd.core.delaycontrol import SLACK, DelayControl, Do
 from ingestd.core.pauses import PAUSE, Pauses
 from ingestd.core.targetdelay import TargetDelay
-from ingestd.core.wire import SAMPLE_RATE_HZ
+from ingestd.core.wire import FRAME_SAMPLES, SAMPLE_RATE_HZ
 
 _PER_MS: Final = SAMPLE_RATE_HZ // 1000
 _LIKE: Final = 0.9
@@ -197,13 +197,18 @@ class Playout:
     # --- gaps ---
 
     def _ready(self) -> bool:
-        """There is enough to begin with: the target's worth, or what came in that time, or what is late already."""
+        """There is enough to begin with: the target's worth, or what came in that time, or what is late already.
+
+        After a gap that may have been a stall, more of its burst may be on its way: only time tells.
+        """
         if self._first_came is None:
             return False
         target = self._target.samples
-        if len(self._queue) >= target or self._pulled - self._first_came >= target:
+        if self._pulled - self._first_came >= target - FRAME_SAMPLES:  # the first frame's own time has passed
             return True
-        return self._heard and not self._target.undecided and self._excess() >= 0
+        if self._target.undecided:
+            return False
+        return len(self._queue) >= target or (self._heard and self._excess() >= 0)
 
     def _begin(self) -> None:
         over = len(self._queue) - self._target.samples

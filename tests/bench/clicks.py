@@ -5,7 +5,7 @@ but whether the clean sound has one there too. Linear prediction (order 12 over 
 to be. Where copies of the clean sound meet (`tracing`), its error is held against the errors that the clean sound shows
 within a millisecond of both sides of the seam. A cross-fade of like pieces stays below them; a splice, a step to
 silence or a single wrong sample does not. What was made up has no counterpart in the clean sound, but where a fade
-begins: further on an error has to stand out from all others within 13 ms, predicted from past and future alike.
+begins: further on an error has to stand out from all others within 17 ms, predicted from past and future alike.
 
 After S. Godsill and P. Rayner, "Digital Audio Restoration" (1998), chapter 5: clicks as outliers of the residual of an
 autoregressive model. The comparison with the clean sound is added here.
@@ -28,7 +28,7 @@ Signal = NDArray[np.float64]
 ORDER = 12
 _WINDOW = 240  # 30 ms
 _NEAR = 8  # 1 ms: how exactly a sudden change of the clean sound has to be where the player's is
-_FAR = 104  # 13 ms: another glottal period is within
+_FAR = 136  # 17 ms: another glottal period is within, of a voice of 60 Hz too
 _AFTER = 16  # samples after a seam whose prediction still leans on what was before it
 _FADE = 160  # 20 ms: what was made up between two copies is taken for a fade up to this length
 _FLOOR = 75.0  # −53 dBFS: nobody hears it beside speech

@@ -81,9 +81,9 @@ def test_silence_until_something_comes_and_a_fade_into_it() -> None:
 def test_it_begins_with_the_target_or_what_came_in_that_time() -> None:
     playout = Playout(400)
     playout.push(b"\x01\x00" * FRAME)
-    for _ in range(4):
+    for _ in range(3):
         assert playout.pull(FRAME) == bytes(320)
-    assert playout.pull(FRAME) != bytes(320), "80 ms later nothing more has come, and that is played"
+    assert playout.pull(FRAME) != bytes(320), "80 ms after it began nothing more has come, and that is played"
 
 
 def test_a_stall_is_concealed_once_and_then_goes_on() -> None:
