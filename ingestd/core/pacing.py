@@ -55,6 +55,9 @@ class Pacer:
         """First sample of the next frame from the ring. Any thread may read it."""
         self._live = False
         self._stalled = False
+        self._phase = -1  # of the sample clock, at the last frame
+        self._grid_s = 0.0  # when the last frame was due, whether of sound or silence
+        self._ahead_s = 0.0  # what was sent before its time, by frames that began a new grid early
         self._tick_s = 0.0  # when the last frame was due: the grid that silence goes on
         self._late_s = 0.0
         self._sent_s = (0.0, 0.0)
@@ -71,6 +74,12 @@ class Pacer:
             # Back, or for the first time: start with the newest complete frame.
             self.next_index = newest
             self._live = True
+            if self._is_surplus(self._due(clock)):
+                self.next_index += FRAME_SAMPLES  # not there yet: of what was silence until now
+        elif clock is not None and clock.phase != self._phase and self._is_surplus(self._due(clock)):
+            self._drop_to(self.next_index + FRAME_SAMPLES)
+        if clock is not None:
+            self._phase = clock.phase
         due = self._due(clock)
         earliest = max(due, self._sent_s[0] + _PAIR_SPACING_S)
         if now < earliest:
@@ -94,8 +103,10 @@ class Pacer:
         if do is Do.SEND:
             self.next_index += FRAME_SAMPLES
             self._tick_s = now
+            self._grid_s = now - self._late_s
         else:
             self._tick_s += FRAME_S
+            self._grid_s = self._tick_s
 
     def held(self, now: float, do: Do, written: int) -> float:
         """What `step` asked for can't go yet. Returns when to ask again.
@@ -108,6 +119,16 @@ class Pacer:
             self._stalled = True
             self._drop_to(written // FRAME_SAMPLES * FRAME_SAMPLES - 2 * FRAME_SAMPLES)
         return now + _HELD_POLL_S
+
+    def _is_surplus(self, due: float) -> bool:
+        """Another grid begins with a frame at `due`, on average half a frame early: is it one too many by now?
+
+        A far end that only queues keeps what comes early as delay, so it may not add up to a whole frame.
+        """
+        ahead_s = max(0.0, self._ahead_s + FRAME_S - (due - self._grid_s))
+        surplus = ahead_s >= FRAME_S
+        self._ahead_s = ahead_s - FRAME_S if surplus else ahead_s
+        return surplus
 
     def _due(self, clock: SampleTime | None) -> float:
         if clock is None:

@@ -65,12 +65,12 @@ class Uplink:
         """Simulates `seconds` of the card's running."""
         scheduler = Scheduler(random.Random(self.seed))
         s_per_sample = 1.0 / (SAMPLE_RATE_HZ * (1.0 + self.ppm * 1e-6))
-        start_s = 1000.0
+        start_s = card_s = 1000.0
         pacer, ring = self.pacer, self.ring
         pacer.guard_s = guard_s(self.period_samples, SAMPLE_RATE_HZ)
         captured = 0  # samples the card has finished, by its own count
         lost_before = 0
-        read_s = start_s + self.period_samples * s_per_sample
+        read_s = card_s + self.period_samples * s_per_sample
         wake_s = start_s
         lost = True
         while read_s < start_s + seconds:
@@ -85,8 +85,10 @@ class Uplink:
                     self.clock.observe(read_s, ring.write(stamped(first, self.period_samples)))
                     lost_before = captured - ring.written
                 else:
+                    if not lost:
+                        card_s += scheduler.rng.random() * FRAME_SAMPLES / SAMPLE_RATE_HZ  # it begins when it likes
                     lost = True
-                next_true_s = start_s + (captured + self.period_samples) * s_per_sample
+                next_true_s = card_s + (captured + self.period_samples) * s_per_sample
                 read_s = max(read_s, next_true_s + scheduler.lateness_s())
                 continue
             now = wake_s
@@ -98,7 +100,7 @@ class Uplink:
             else:
                 if step.do is Do.SEND:
                     self.frames.append(ring.read(step.sample, FRAME_SAMPLES))
-                    self.ready_s.append(start_s + (step.sample + FRAME_SAMPLES + lost_before) * s_per_sample)
+                    self.ready_s.append(card_s + (step.sample + FRAME_SAMPLES + lost_before) * s_per_sample)
                 elif self.frames:  # before the first frame there is no microphone yet
                     self.frames.append(None)
                     self.ready_s.append(float("nan"))

@@ -7,7 +7,7 @@ import pytest
 
 from ingestd.core.pacing import Do, Pacer, guard_s
 from ingestd.core.sampleclock import SampleClock
-from ingestd.core.wire import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from ingestd.core.wire import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE_HZ
 from tests.rig.figures import Figures
 from tests.rig.simulated_uplink import Uplink, first_number, stamped
 
@@ -98,6 +98,40 @@ def test_a_lost_microphone_is_replaced_by_silence_in_cadence() -> None:
     gaps_s = np.diff(uplink.sent_s)
     assert gaps_s[np.array(uplink.sent_s[:-1]) > 1005].max() < 0.06
     assert uplink.pacer.dropped_frames == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_microphone_that_comes_and_goes_adds_no_delay_at_the_far_end(seed: int) -> None:
+    uplink = Uplink(ppm=0, seed=seed, present=lambda now: now % 3.0 < 2.0)
+    uplink.run(600)
+    surplus_ms = [1000 * (n * FRAME_S - (now - uplink.sent_s[0])) for n, now in enumerate(uplink.sent_s)]
+    assert max(surplus_ms) <= 40, "what is sent sooner than it is played waits there for ever"
+    assert max(np.diff(uplink.sent_s)) < 0.09, "and nobody misses a word"
+
+
+def test_overruns_over_and_over_add_no_delay_at_the_far_end() -> None:
+    pacer, clock = Pacer(), SampleClock(SAMPLE_RATE_HZ)
+    written = sent = 0
+    card_s = 0.0
+    now = start_s = 100.0
+    for number in range(1, 5001):
+        # Every tenth read the stream breaks: its frame is padded, and it goes on where it was.
+        if number % 10 == 0:
+            written += -(written + 40) % FRAME_SAMPLES + 40
+            clock.relock()
+        else:
+            written += FRAME_SAMPLES
+        card_s += 0.02 if number % 10 else 0.005
+        clock.observe(start_s + card_s, written)
+        while now < start_s + card_s + 0.005:
+            step = pacer.step(now, clock.now, written, lost=False)
+            if step.do is Do.SLEEP:
+                now = max(now + 1e-4, step.until_s)
+                continue
+            sent += 1
+            pacer.sent(now, step.do)
+    assert sent * FRAME_S - (now - start_s) <= 0.04
+    assert pacer.dropped_frames > 100, "and it is counted"
 
 
 def test_a_microphone_that_only_falls_silent_is_waited_for_first() -> None:
