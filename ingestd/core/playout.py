@@ -212,8 +212,8 @@ class Playout:
 
     def _begin(self) -> None:
         over = len(self._queue) - self._target.samples
-        if over > self._most:
-            # The room is to be heard now, not then.
+        if over > self._most or (over > 0 and self._gap is not None and self._gap.samples > self._most):
+            # So long a gap is heard as one anyhow: the room is to be heard now, not then.
             del self._queue[:over]
             self.dropped_samples += over
         into = self._queue[:_FADE]
