@@ -19,6 +19,7 @@ _OPENING: Final = {
     errno.EBUSY: "another program has it; `fuser -v /dev/snd/*` says which",
     errno.EACCES: _NOT_ALLOWED,
     errno.EPERM: _NOT_ALLOWED,
+    errno.EIO: "is it plugged in, and is its sound server well?",
     errno.ECONNREFUSED: "is its sound server running, and may this user reach it?",
 }
 _OTHERWISE: Final = "see `{tool} -L` for the names there are"

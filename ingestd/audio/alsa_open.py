@@ -88,7 +88,7 @@ class Opener:
         After the first time the device is looked for in passing, since an open by pyalsaaudio holds up every thread.
         Raises DeviceError where it is absent, busy or unfit.
         """
-        if self._tried and (code := libasound.probe(self._device, self._direction)):
+        if self._tried and (code := libasound.probe(self._device, self._direction, channels)):
             raise cant_open(self._stream.kind, self._device, code)
         self._tried = True
         converted = through_plug(self._device)

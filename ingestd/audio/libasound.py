@@ -7,10 +7,17 @@ second, and each search in vain leaks 80 bytes. ctypes lets go of the lock.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from typing import Final
 
+from ingestd.core.wire import SAMPLE_RATE_HZ
+
 _SND_PCM_NONBLOCK: Final = 1
+_SND_PCM_FORMAT_S16_LE: Final = 2
+_SND_PCM_ACCESS_RW_INTERLEAVED: Final = 3
+_BUFFER_US: Final = 400_000
+"""As is asked for in earnest."""
 
 
 def _load() -> ctypes.CDLL | None:
@@ -23,6 +30,15 @@ def _load() -> ctypes.CDLL | None:
         library = ctypes.CDLL("libasound.so.2")
         library.snd_lib_error_set_handler(library.snd_asoundlib_version)
         library.snd_pcm_open.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
+        library.snd_pcm_set_params.argtypes = [
+            ctypes.c_void_p,
+            ctypes.c_int,  # snd_pcm_format_t
+            ctypes.c_int,  # snd_pcm_access_t
+            ctypes.c_uint,  # channels
+            ctypes.c_uint,  # hertz
+            ctypes.c_int,  # whether it may be resampled
+            ctypes.c_uint,  # the buffer in µs
+        ]
         library.snd_pcm_close.argtypes = [ctypes.c_void_p]
     except (OSError, AttributeError):
         return None  # then pyalsaaudio does all that there is to do
@@ -32,9 +48,10 @@ def _load() -> ctypes.CDLL | None:
 _library: Final = _load()
 
 
-def probe(device: str, direction: int) -> int:
-    """0 where the device can be opened, as it is for a moment; else the errno that says why not.
+def probe(device: str, direction: int, channels: int) -> int:
+    """0 where the device can be opened and set up, as it is for a moment; else the errno that says why not.
 
+    One that is there but unlike what is asked for (8 kHz, 16 bits, `channels`) is 0 too: whoever opens it sees to that.
     `direction` is an snd_pcm_stream_t (0 playback, 1 capture), which alsaaudio's constants are too. Any thread; others
     run on meanwhile.
     """
@@ -44,5 +61,8 @@ def probe(device: str, direction: int) -> int:
     result = int(_library.snd_pcm_open(ctypes.byref(handle), os.fsencode(device), direction, _SND_PCM_NONBLOCK))
     if result < 0:
         return -result
+    # A sound server opens what it has lost, too: that shows only once the stream is set up.
+    how = _SND_PCM_FORMAT_S16_LE, _SND_PCM_ACCESS_RW_INTERLEAVED, channels, SAMPLE_RATE_HZ
+    result = int(_library.snd_pcm_set_params(handle, *how, 1, _BUFFER_US))
     _library.snd_pcm_close(handle)
-    return 0
+    return -result if result < 0 and result != -errno.EINVAL else 0

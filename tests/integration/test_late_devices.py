@@ -96,12 +96,12 @@ def judge(figures: Figures, name: str, sound: SoundRig, room: StandIn, plug_in: 
 
 
 @pytest.mark.parametrize("kind", ["source", "sink"])
-@pytest.mark.parametrize("away", ["card", "name", "server"])
+@pytest.mark.parametrize("away", ["card", "name", "device", "server"])
 def test_looking_for_what_is_absent_leaks_nothing(sound: SoundRig, figures: Figures, away: str, kind: str) -> None:
     """Twice a second for years: a hundred bytes each time would be gigabytes."""
     card = {"source": sound.mic, "sink": sound.speaker}[kind]
-    if away == "server":
-        card.unplug(hard=True)
+    if away in ("device", "server"):
+        card.unplug(hard=away == "server")
     name = {"card": "hw:7,7", "name": "absent"}.get(away, card.name)
     grown_bytes = look_for(f"{kind}={name}")
     assert figures.add(f"look_for_absent_{away}_{kind}_leak_bytes", grown_bytes / LOOKS, max=LEAK_BYTES)

@@ -77,6 +77,7 @@ def test_a_busy_device_is_told_and_opened_once_it_is_free(
     [
         (errno.EACCES, "is this user in the group audio"),
         (errno.EPERM, "is this user in the group audio"),
+        (errno.EIO, "is it plugged in"),
         (errno.ECONNREFUSED, "is its sound server running"),
         (errno.ENOMEM, "for the names there are"),
     ],
@@ -102,9 +103,32 @@ def test_pyalsaaudio_is_not_asked_again_for_what_is_absent(monkeypatch: pytest.M
     assert asked == ["absent"], "each of its failures leaks"
 
 
-def test_what_is_there_can_be_opened(hardware: FixedHardware) -> None:
-    assert libasound.probe("card", CAPTURE) == libasound.probe("card", PLAYBACK) == 0
-    assert libasound.probe("absent", CAPTURE) == errno.ENOENT
+@pytest.mark.parametrize("direction", [CAPTURE, PLAYBACK])
+def test_what_is_there_can_be_opened(hardware: FixedHardware, direction: int) -> None:
+    assert libasound.probe("card", direction, 1) == 0
+    assert libasound.probe("absent", direction, 1) == errno.ENOENT
+
+
+@pytest.mark.parametrize("direction", [CAPTURE, PLAYBACK])
+@pytest.mark.parametrize("unlike", [(48_000, 1, "S16_LE"), (8000, 6, "S16_LE"), (8000, 1, "S32_LE")])
+def test_what_is_not_as_asked_is_there(hardware: FixedHardware, unlike: tuple[int, int, str], direction: int) -> None:
+    """ALSA's plug makes it so."""
+    hardware.add("other", *unlike)
+    assert libasound.probe("other", direction, 1) == 0
+
+
+def test_a_device_that_is_gone_from_its_sound_server_is_found_absent_in_passing(
+    sound: SoundRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server answers, so that it can be opened; nothing but setting it up tells."""
+    for card, direction in ((sound.mic, CAPTURE), (sound.speaker, PLAYBACK)):
+        assert libasound.probe(card.name, direction, 2) == 0
+        card.unplug()
+        assert libasound.probe(card.name, direction, 2) == errno.EIO
+    source = AlsaSource("mic")
+    first = why_not(source)
+    monkeypatch.setattr(alsaaudio, "PCM", lambda *_args, **_options: pytest.fail("pyalsaaudio was asked"))
+    assert why_not(source) == first
 
 
 def test_a_search_that_hangs_stops_no_other_thread(sound: SoundRig) -> None:
