@@ -42,6 +42,7 @@ class Reporter:
         self._news = news
         self._healthy = healthy
         self._watchdog_due_s = 0.0
+        self._fields: dict[str, dict[str, Any]] = {}  # the journal's, of the last fault of each area
         self.faults = FaultLog()
         self.reason = "starting"
         self.since = time.time()
@@ -109,9 +110,11 @@ class Reporter:
         self._warned[mail.device] = warnings
 
     def heartbeat(self) -> None:
-        """Tells systemd's watchdog that all threads make progress, as often as it asks for."""
+        """Tells systemd's watchdog that all threads make progress, as often as it asks for; and what came to stay."""
         every_s = self._notifier.watchdog_every_s
         now = self._now()
+        for fault in self.faults.lasting(now):
+            LOG.warning("%s (it comes and goes; this time it lasts)", fault.what, extra=self._fields.get(fault.area))
         if every_s is not None and now >= self._watchdog_due_s and self._healthy():
             self._watchdog_due_s = now + max(0.0, every_s - 1.0)
             self._notifier.watchdog()
@@ -123,6 +126,7 @@ class Reporter:
             LOG.critical("%s; please report this", message, exc_info=error)
 
     def _fault(self, area: str, key: str, what: str, fields: dict[str, Any]) -> None:
+        self._fields[area] = fields
         # Once per occurrence: a backend that is down for a week must not fill an SD card.
         news = self.faults.add(area, key, what, self._now(), time.time())
         LOG.log(logging.WARNING if news else logging.DEBUG, "%s", what, extra=fields)

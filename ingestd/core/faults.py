@@ -8,7 +8,9 @@ from typing import Final
 
 KEPT: Final = 16
 FLAPPING_S: Final = 30.0
-"""What comes again this soon after it was over is still the same occurrence."""
+"""What comes again this soon after it was over is still the same occurrence, and told only once it lasts this long."""
+SELDOMEST_S: Final = 16 * FLAPPING_S
+"""Of something that keeps coming again to stay, not even each time is told, but one time in so many seconds is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +24,22 @@ class Fault:
     count: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Current:
+    fault: Fault
+    untold_since_s: float | None
+    """When it came again; None once it was told."""
+
+
 class FaultLog:
     """Faults by area (the session, each sound device), current until all is well there. Supervisor, but for `all`."""
 
     def __init__(self) -> None:
         self._faults: tuple[Fault, ...] = ()
-        self._current: dict[str, tuple[str, ...]] = {}
+        self._current: dict[str, dict[str, _Current]] = {}  # the latest stands last
         self._over_s: dict[tuple[str, str], float] = {}
         self._told: set[str] = set()  # areas of which somebody was told that something is wrong
+        self._kept_back: dict[str, tuple[float, float]] = {}  # by area: until when, and for how long the next time
 
     def all(self) -> tuple[Fault, ...]:
         """Oldest first. Any thread."""
@@ -37,23 +47,48 @@ class FaultLog:
 
     def add(self, area: str, key: str, what: str, now: float, wall: float) -> bool:
         """It went wrong; True where that is a new occurrence. `now` is CLOCK_MONOTONIC, `wall` since 1970, seconds."""
-        current = self._current.get(area, ())
-        again = key in current or now - self._over_s.get((area, key), -math.inf) < FLAPPING_S
         # Several at once: two that take turns for a week are no news either.
-        self._current[area] = (*(other for other in current if other != key), key)[-KEPT:]
+        current = self._current.setdefault(area, {})
+        present = current.pop(key, None)
+        flapping = now - self._over_s.get((area, key), -math.inf) < FLAPPING_S
+        again = present is not None or flapping
         known = next((fault for fault in self._faults if (fault.area, fault.key) == (area, key)), None)
         others = tuple(fault for fault in self._faults if fault is not known)
         count = known.count + 1 if known is not None and again else 1
         fault = Fault(area, key, what, wall) if known is None else replace(known, what=what, last=wall, count=count)
         self._faults = (*others, fault)[-KEPT:]  # replaced whole: readers in other threads keep the old one
+        current[key] = _Current(fault, present.untold_since_s if present is not None else now if flapping else None)
+        if len(current) > KEPT:
+            del current[next(iter(current))]
         if not again:
             self._told.add(area)
+            self._kept_back.pop(area, None)
         return not again
+
+    def lasting(self, now: float) -> list[Fault]:
+        """What came again too soon to be news and has stayed since: to be told now, as it is no more than this once.
+
+        Ask about once a second. In each area it is the latest fault, since what it was before is no longer so.
+        """
+        found = []
+        for area, current in self._current.items():
+            key, latest = next(reversed(current.items()))
+            if latest.untold_since_s is None:
+                continue
+            since_s = min(one.untold_since_s for one in current.values() if one.untold_since_s is not None)
+            until_s, next_s = self._kept_back.get(area, (-math.inf, FLAPPING_S))
+            if now - since_s < FLAPPING_S or now < until_s:
+                continue
+            current[key] = replace(latest, untold_since_s=None)
+            self._kept_back[area] = now + next_s, min(2 * next_s, SELDOMEST_S)
+            self._told.add(area)
+            found.append(latest.fault)
+        return found
 
     def over(self, area: str, now: float) -> bool:
         """All is well in this area again; True where that is news: not after a fault that was none."""
         self._over_s = {place: s for place, s in self._over_s.items() if now - s < FLAPPING_S}
-        keys = self._current.pop(area, ())
+        keys = self._current.pop(area, {})
         self._over_s.update(((area, key), now) for key in keys)
         news = not keys or area in self._told
         self._told.discard(area)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ingestd.core.faults import FLAPPING_S, KEPT, Fault, FaultLog
+import pytest
+
+from ingestd.core.faults import FLAPPING_S, KEPT, SELDOMEST_S, Fault, FaultLog
 from ingestd.errors import ChannelClosed, ChannelError, WireError
 
 T = 5000.0
@@ -92,6 +94,88 @@ def test_a_stranger_that_always_finds_another_fault_fills_no_memory() -> None:
     for number in range(5000):
         told(log, T, key=f"x{number}")
     assert len(log._current["session"]) <= KEPT
+
+
+def lasting(log: FaultLog, now: float) -> list[str]:
+    return [f"{fault.area} {fault.key}" for fault in log.lasting(now)]
+
+
+def flapped(*keys: str) -> FaultLog:
+    """Each was told, and was over a second before T."""
+    log = FaultLog()
+    for key in keys:
+        assert told(log, T - 10, "capture", key)
+    log.over("capture", T - 1)
+    return log
+
+
+def test_what_is_told_at_once_is_not_told_again_however_long_it_lasts() -> None:
+    log = FaultLog()
+    told(log, T)
+    for seconds in range(1, 10_000, 10):
+        told(log, T + seconds)
+        assert lasting(log, T + seconds) == []
+
+
+def test_what_came_again_too_soon_to_be_news_is_told_once_it_has_lasted() -> None:
+    log = flapped("lost")
+    assert not told(log, T, "capture", "lost", "first")
+    assert not told(log, T + 20, "capture", "lost", "then")
+    assert lasting(log, T + FLAPPING_S - 0.1) == []
+    assert log.lasting(T + FLAPPING_S) == [Fault("capture", "lost", "then", WALL + T + 20, 3)]
+    for seconds in (1, 100, 10_000):
+        assert not told(log, T + FLAPPING_S + seconds, "capture", "lost")
+        assert lasting(log, T + FLAPPING_S + seconds) == []
+    assert log.over("capture", T + 20_000), "as its end is"
+
+
+def test_what_was_over_before_it_had_lasted_is_not_told() -> None:
+    log = flapped("lost")
+    told(log, T, "capture", "lost")
+    assert not log.over("capture", T + FLAPPING_S - 1)
+    assert lasting(log, T + 1000) == []
+
+
+def test_of_several_that_came_again_the_present_one_is_told() -> None:
+    log = flapped("lost", "absent", "busy")
+    for seconds, key in enumerate(("lost", "absent", "busy", "absent")):
+        assert not told(log, T + seconds, "capture", key)
+    assert lasting(log, T + FLAPPING_S) == ["capture absent"]
+    told(log, T + 100, "capture", "busy")
+    assert lasting(log, T + 100) == ["capture busy"], "once each"
+    told(log, T + 1000, "capture", "absent")
+    assert lasting(log, T + 1000) == []
+
+
+def test_one_that_came_again_is_not_told_while_another_is_that_was() -> None:
+    log = flapped("lost")
+    told(log, T, "capture", "lost")
+    assert told(log, T + 1, "capture", "busy"), "news"
+    assert lasting(log, T + 1000) == []
+
+
+def test_each_place_has_its_own_time() -> None:
+    log = flapped("lost")
+    told(log, T - 10, "playback", "lost")
+    log.over("playback", T - 1)
+    told(log, T, "capture", "lost")
+    told(log, T + 10, "playback", "lost")
+    assert lasting(log, T + FLAPPING_S) == ["capture lost"]
+    assert lasting(log, T + FLAPPING_S + 10) == ["playback lost"]
+
+
+@pytest.mark.parametrize(("gone_s", "there_s"), [(1, 1), (31, 1), (40, 5), (31, 29), (600, 10)])
+def test_what_comes_and_goes_all_the_time_fills_no_log(gone_s: int, there_s: int) -> None:
+    log, lines, now = FaultLog(), [], T
+    while now < T + 86_400:
+        lines += [now] * (told(log, now, "capture", "lost") + told(log, now + 0.5, "capture", "absent"))
+        for second in range(1, gone_s):
+            lines += [now + second for _ in log.lasting(now + second)]
+        lines += [now + gone_s] * log.over("capture", now + gone_s)
+        now += gone_s + there_s
+    assert len(lines) <= 10 + 2 * (now - T) / SELDOMEST_S
+    if gone_s > SELDOMEST_S:
+        assert len(lines) >= 2 * (now - T) / (gone_s + there_s), "but nothing that lasts so long is kept back"
 
 
 def test_what_a_reader_has_does_not_change() -> None:
