@@ -7,16 +7,16 @@ from collections.abc import Callable
 from typing import Final
 
 from ingestd.audio.ports import Negotiated, Sink
+from ingestd.core.devicefill import DeviceFill
 from ingestd.core.drift import Drift
 from ingestd.core.ducking import RoomVoice
+from ingestd.core.faults import Loss
 from ingestd.core.level import Gain, Meter
 from ingestd.core.playout import Playout
 from ingestd.core.wire import SAMPLE_RATE_HZ
 from ingestd.errors import DeviceError
 from ingestd.threads.mailbox import DeviceChanged, Mailbox
 
-_FILL_SAMPLES: Final = 50 * SAMPLE_RATE_HZ // 1000
-"""What the speaker's own buffer is kept at: enough for this thread to be 50 ms late."""
 _OVERSLEPT_S: Final = 0.02
 _STUCK_AFTER_S: Final = 1.0
 _SHORTEST_WAIT_S: Final = 0.005
@@ -45,7 +45,8 @@ class Speaker:
         self._voice = voice
         self._clock = clock
         self._next_try_s = 0.0
-        self._reported_lost = False
+        self.loss = Loss()
+        """The present one, where there is one."""
         self.device: str | None = None
         self.negotiated: Negotiated | None = None
         """Of the last opening; None before the first."""
@@ -57,7 +58,7 @@ class Speaker:
         self.meter = Meter()
         """Of what is played."""
         self.drift = Drift()
-        self._fill = _FILL_SAMPLES
+        self._fill = DeviceFill(0, SAMPLE_RATE_HZ, 0.0)
         self._fed_s = 0.0
         self._moved_s = 0.0  # when the device last took or played anything
         self._underruns = 0
@@ -87,8 +88,8 @@ class Speaker:
             queued = self._sink.queued()
             if queued != self.queued_samples:
                 self._moved_s = now
-            self._follow_clock(queued)
-            wanted = self._fill - queued
+            self._follow_clock(now, queued)
+            wanted = self._fill.samples - queued
             if wanted >= _LEAST_WRITE_SAMPLES:
                 taken = self._play(now, queued, wanted)
                 queued += taken
@@ -117,8 +118,11 @@ class Speaker:
             self._voice.played(pcm, now, queued)
         return taken
 
-    def _follow_clock(self, queued: int) -> None:
+    def _follow_clock(self, now: float, queued: int) -> None:
+        self._fill.step(now)
         underruns = self._sink.underruns
+        if underruns != self._underruns:
+            self._fill.ran_dry(now)
         if queued <= 0 or underruns != self._underruns:
             # It ran dry: time went by in which nothing was there to be counted.
             self._underruns = underruns
@@ -133,12 +137,13 @@ class Speaker:
         negotiated = self._sink.open()
         self.negotiated = negotiated
         self.device = negotiated.device
-        self._fill = min(max(_FILL_SAMPLES, 2 * negotiated.period_samples), negotiated.buffer_samples)
+        self._fill = DeviceFill(negotiated.period_samples, negotiated.buffer_samples, now)
+        self._underruns = self._sink.underruns
         self._moved_s = now
         self.queued_samples = 0
         self.drift.restart()  # maybe another device by the same name
         self.lost = False
-        self._reported_lost = False
+        self.loss.over()
         self._mailbox.post(DeviceChanged("playback", self.device, None, negotiated))
         return True
 
@@ -148,6 +153,5 @@ class Speaker:
         self.queued_samples = 0
         self.meter.clear()
         self._next_try_s = now + _REOPEN_S
-        if not self._reported_lost:
-            self._reported_lost = True
+        if self.loss.goes_on(error.key, now):
             self._mailbox.post(DeviceChanged("playback", self.device or "", error))
