@@ -12,6 +12,7 @@ from ingestd.audio.ports import Negotiated
 from ingestd.core import wire
 from ingestd.core.faults import FaultLog
 from ingestd.core.lifecycle import State
+from ingestd.errors import key_of
 from ingestd.system.journal import LOG
 from ingestd.system.notify import Notifier
 from ingestd.threads.mailbox import DeviceChanged
@@ -93,7 +94,7 @@ class Reporter:
     def device(self, mail: DeviceChanged) -> None:
         """A sound device was opened or lost."""
         if mail.error is not None:
-            self._fault(mail.device, mail.device, f"{mail.error}; looking for it again", {"DEVICE": mail.device})
+            self._fault(mail.device, key_of(mail.error), f"{mail.error}; looking for it again", {"DEVICE": mail.device})
             return
         news = self.faults.over(mail.device, self._now())
         LOG.log(

@@ -93,3 +93,36 @@ class FaultLog:
         news = not keys or area in self._told
         self._told.discard(area)
         return news
+
+
+class Loss:
+    """The loss of one device: since when, and which of its reasons are word for others. The device's thread."""
+
+    def __init__(self) -> None:
+        self.since_s: float | None = None
+        """CLOCK_MONOTONIC; None while nothing is lost. Any thread."""
+        self._told: set[str] = set()
+        self._latest = ""
+        self._told_s = -math.inf
+
+    def goes_on(self, key: str, now: float) -> bool:
+        """It is lost, for the reason of that key; True where others are to be told.
+
+        A new reason is told at once, one that is back again only every FLAPPING_S: two may take turns for a week.
+        """
+        if self.since_s is None:
+            self.since_s = now
+        new = key not in self._told and len(self._told) < KEPT
+        if not new and (key == self._latest or now - self._told_s < FLAPPING_S):
+            return False
+        if new:
+            self._told.add(key)
+        self._latest = key
+        self._told_s = now
+        return True
+
+    def over(self) -> None:
+        """The device is back."""
+        self.since_s = None
+        self._told.clear()
+        self._latest = ""

@@ -9,6 +9,7 @@ from ingestd.audio.ports import Block, Negotiated, Source
 from ingestd.core import pacing
 from ingestd.core.drift import Drift
 from ingestd.core.ducking import Ducker, RoomVoice
+from ingestd.core.faults import Loss
 from ingestd.core.level import FullScale, Gain, Meter, Mute
 from ingestd.core.ring import SampleRing
 from ingestd.core.sampleclock import SampleClock
@@ -37,6 +38,8 @@ class Microphone:
         """The rate, for people: over minutes, where `clock` follows the last seconds."""
         self.guard_s = pacing.GUARD_S
         self.lost = True
+        self.loss = Loss()
+        """The present one, where there is one."""
         self.device: str | None = None
         self.negotiated: Negotiated | None = None
         """Of the last opening; None before the first."""
@@ -67,7 +70,6 @@ class CaptureThread(Worker):
         self._source = source
         self._mic = microphone
         self._ducker = Ducker(voice) if voice is not None else None
-        self._reported_lost = False
         self._start_s: float | None = None  # how long this device may take to its first samples, once that is known
 
     def run_until_stopped(self) -> None:
@@ -78,8 +80,7 @@ class CaptureThread(Worker):
             except DeviceError as error:
                 self._mic.lost = True
                 self._mic.meter.clear()
-                if not self._reported_lost:
-                    self._reported_lost = True
+                if self._mic.loss.goes_on(error.key, time.monotonic()):
                     self._mailbox.post(DeviceChanged("capture", self._mic.device or "", error))
             finally:
                 self._source.close()
@@ -123,7 +124,7 @@ class CaptureThread(Worker):
         mic.drift.observe(block.time_s, written)
         if mic.lost:
             mic.lost = False
-            self._reported_lost = False
+            mic.loss.over()
             self._mailbox.post(DeviceChanged("capture", mic.device or "", None, mic.negotiated))
 
     def _processed(self, block: Block) -> bytes:

@@ -190,7 +190,7 @@ def test_a_lost_device_is_told_once_and_found_again(case: Case) -> None:
     with running(case.thread, case.post):
         case.source.bring(pcm(1, 100))
         case.wait_written(100)
-        case.source.absent = DeviceError("can't open it")
+        case.source.absent = LOST
         case.source.fail(LOST)
         wait_until(lambda: case.source.opened >= 5, GUARD_S, "some tries")
         assert case.lost()

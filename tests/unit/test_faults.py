@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingestd.core.faults import FLAPPING_S, KEPT, SELDOMEST_S, Fault, FaultLog
+from ingestd.core.faults import FLAPPING_S, KEPT, SELDOMEST_S, Fault, FaultLog, Loss
 from ingestd.errors import ChannelClosed, ChannelError, WireError
 
 T = 5000.0
@@ -185,6 +185,28 @@ def test_what_a_reader_has_does_not_change() -> None:
     told(log, T + 1, what="other")
     told(log, T + 1, key="other")
     assert [(fault.what, fault.count) for fault in read] == [("can't", 1)]
+
+
+def test_a_loss_tells_each_of_its_reasons_once() -> None:
+    loss = Loss()
+    assert loss.since_s is None
+    assert loss.goes_on("lost", T)
+    assert not any(loss.goes_on("lost", T + n) for n in range(100))
+    assert loss.goes_on("absent", T + 100)
+    assert loss.goes_on("busy", T + 100.5)
+    assert loss.since_s == T
+    loss.over()
+    assert loss.since_s is None
+    assert loss.goes_on("busy", T + 101), "the next one"
+
+
+def test_a_loss_tells_what_it_is_now_and_floods_nobody() -> None:
+    loss = Loss()
+    told = [loss.goes_on(("absent", "busy")[n % 2], T + n) for n in range(10_000)]
+    assert sum(told) <= 2 + 10_000 / FLAPPING_S
+    assert any(loss.goes_on("lost", T + 10_000 + n) for n in range(round(FLAPPING_S)))
+    told = [loss.goes_on(str(n), T + 20_000 + n) for n in range(10_000)]
+    assert sum(told) <= KEPT + 10_000 / FLAPPING_S
 
 
 def test_a_dead_link_is_the_same_fault_however_long_it_took() -> None:

@@ -39,6 +39,22 @@ def test_a_lost_device_is_one_warning_however_long_it_is_gone(case: Case) -> Non
     assert "looking for it again" in line
 
 
+def test_a_loss_for_another_reason_is_told_and_shown(case: Case) -> None:
+    absent = DeviceChanged("capture", "mic", DeviceError("can't open capture device 'mic': absent"))
+    busy = DeviceChanged("capture", "mic", DeviceError("can't open capture device 'mic': busy"))
+    case.reporter.device(absent)
+    case.beats(60)
+    case.reporter.device(busy)
+    assert [level for level, text in case.logged()] == [WARNING, WARNING]
+    assert "busy" in case.reporter.faults.all()[-1].what
+    for change in (absent, busy) * 100:
+        case.beats(60)
+        case.reporter.device(change)
+    assert set(case.levels()) == {DEBUG}, "once each"
+    case.reporter.device(DeviceChanged("capture", "mic", None))
+    assert case.levels() == [INFO]
+
+
 def test_a_second_loss_soon_after_the_return_is_told_once_it_lasts(case: Case) -> None:
     lost = DeviceChanged("capture", "mic", DeviceError("capture device 'mic' is lost"))
     found = DeviceChanged("capture", "mic", None)

@@ -223,8 +223,7 @@ def test_a_device_that_is_slow_is_not_lost(case: Case) -> None:
 
 def test_a_device_that_fails_is_told_once_and_tried_every_half_second(case: Case) -> None:
     case.run(1)
-    case.sink.lost = LOST
-    case.sink.absent = DeviceError("gone")
+    case.sink.lost = case.sink.absent = LOST
     case.run(10.5)
     assert case.changes()[1:] == [DeviceChanged("playback", "scripted", LOST)]
     assert 20 <= case.sink.opened <= 22
