@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from ingestd.audio.ports import Negotiated
 from ingestd.core.wire import SAMPLE_RATE_HZ
 from ingestd.reporter import Reporter
 from ingestd.threads.capture import Microphone
 from ingestd.threads.mailbox import Mailbox
 from ingestd.threads.receiver import ReceiverThread
 from ingestd.threads.sender import SenderThread
+from ingestd.threads.speaker import Speaker
 from ingestd.threads.supervisor import Supervisor
 
 
@@ -39,7 +40,7 @@ def snapshot(
             "epoch": supervisor.epoch,
             "started": _time(supervisor.started) if link else None,
             "joined": link.joined if link else False,
-            "rtt_ms": link.liveness.rtt_ms if link else None,
+            "rtt_ms": _rounded(link.liveness.rtt_ms) if link else None,
             "reconnects": max(0, supervisor.connections - 1),
         },
         "uplink": {
@@ -79,9 +80,9 @@ def snapshot(
             "gain_db": speaker.gain.gain_db,
         },
         "devices": {
-            "capture": _device(microphone.device, microphone.lost, microphone.negotiated),
+            "capture": _device(microphone),
             "playback": {
-                **_device(speaker.device, speaker.lost, speaker.negotiated),
+                **_device(speaker),
                 "queued_ms": round(speaker.queued_samples * 1000 / SAMPLE_RATE_HZ, 1),
             },
         },
@@ -97,14 +98,21 @@ def snapshot(
             "discarded": mailbox.discarded_events,
         },
         "faults": [
-            {"what": fault.what, "last": _time(fault.last), "count": fault.count} for fault in reporter.faults.all()
+            {"what": fault.what, "last": _time(fault.last), "count": fault.count, "over": fault.over}
+            for fault in reporter.faults.all()
         ],
     }
 
 
-def _device(name: str | None, lost: bool, negotiated: Negotiated | None) -> dict[str, Any]:
-    shown: dict[str, Any] = {"device": name, "lost": lost}
-    if negotiated is not None:  # what it agreed to when it was opened last
+def _device(device: Microphone | Speaker) -> dict[str, Any]:
+    since_s = device.loss.since_s
+    shown: dict[str, Any] = {
+        "device": device.device,
+        "lost": device.lost,
+        # By how long it is lost: a machine that boots in the past learns the time only later.
+        "lost_since": None if since_s is None else _time(round(time.time() - (time.monotonic() - since_s))),
+    }
+    if (negotiated := device.negotiated) is not None:  # what it agreed to when it was opened last
         shown |= {
             "period_ms": negotiated.period_samples * 1000 / SAMPLE_RATE_HZ,
             "buffer_ms": negotiated.buffer_samples * 1000 / SAMPLE_RATE_HZ,
@@ -116,8 +124,8 @@ def _device(name: str | None, lost: bool, negotiated: Negotiated | None) -> dict
     return shown
 
 
-def _rounded(ppm: float | None) -> float | None:
-    return None if ppm is None else round(ppm, 1)
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def _time(seconds: float) -> str:

@@ -101,12 +101,21 @@ def _message(message: dict[str, Any], as_json: bool) -> str:
 def _readable(value: dict[str, Any], indent: str = "") -> str:
     lines = []
     for key, item in value.items():
-        if isinstance(item, dict):
-            lines.append(f"{indent}{key}:")
-            lines.append(_readable(item, indent + "  "))
+        if item is None or item in ({}, []):
+            lines.append(f"{indent}{key}: -")
+        elif isinstance(item, dict):
+            lines += [f"{indent}{key}:", _readable(item, indent + "  ")]
+        elif isinstance(item, list):
+            lines += [f"{indent}{key}:", *(f"{indent}  {_fault(one) if key == 'faults' else one}" for one in item)]
         else:
-            lines.append(f"{indent}{key}: {'-' if item is None else item}")
+            lines.append(f"{indent}{key}: {item}")
     return "\n".join(lines)
+
+
+def _fault(fault: dict[str, Any]) -> str:
+    often = "once" if fault["count"] == 1 else f"{fault['count']} times"
+    what = " ".join(fault["what"].split())  # one line, whatever a server answered
+    return f"{fault['last']}, {often}{', over' if fault['over'] else ''}: {what}"
 
 
 class _OutputGoneError(Exception):

@@ -22,6 +22,8 @@ class Fault:
     what: str
     last: float
     count: int = 1
+    over: bool = False
+    """All has been well in its area since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class FaultLog:
         known = next((fault for fault in self._faults if (fault.area, fault.key) == (area, key)), None)
         others = tuple(fault for fault in self._faults if fault is not known)
         count = known.count + 1 if known is not None and again else 1
-        fault = Fault(area, key, what, wall) if known is None else replace(known, what=what, last=wall, count=count)
+        fault = Fault(area, key, what, wall, count)
         self._faults = (*others, fault)[-KEPT:]  # replaced whole: readers in other threads keep the old one
         current[key] = _Current(fault, present.untold_since_s if present is not None else now if flapping else None)
         if len(current) > KEPT:
@@ -90,6 +92,7 @@ class FaultLog:
         self._over_s = {place: s for place, s in self._over_s.items() if now - s < FLAPPING_S}
         keys = self._current.pop(area, {})
         self._over_s.update(((area, key), now) for key in keys)
+        self._faults = tuple(replace(fault, over=True) if fault.area == area else fault for fault in self._faults)
         news = not keys or area in self._told
         self._told.discard(area)
         return news

@@ -21,7 +21,7 @@ from ingestd.net.stream import Stream
 from ingestd.threads.mailbox import Mailbox
 from tests.unit.peers import GUARD_S
 
-STATUS = {"state": "streaming", "session": {"call_id": "c1", "rtt_ms": None}, "faults": []}
+STATUS: dict[str, Any] = {"state": "streaming", "session": {"call_id": "c1", "rtt_ms": None}, "faults": []}
 
 
 class Client:

@@ -32,9 +32,42 @@ def run(served: Control, *arguments: str) -> int:
 
 def test_status_is_shown_to_people_and_as_json(served: Control, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(served, "status") == 0
-    assert capsys.readouterr().out == "state: streaming\nsession:\n  call_id: c1\n  rtt_ms: -\nfaults: []\n"
+    assert capsys.readouterr().out == "state: streaming\nsession:\n  call_id: c1\n  rtt_ms: -\nfaults: -\n"
     assert run(served, "--json", "status") == 0
     assert json.loads(capsys.readouterr().out) == STATUS
+
+
+def test_status_shows_each_fault_and_each_warning_as_a_line_of_its_own(
+    served: Control, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = "2023-11-14T22:13:20.250+00:00"
+    shown = {
+        "devices": {"capture": {"lost": True, "lost_since": last, "warnings": ["it sounds poor", "it is slow"]}},
+        "messaging": {"refused": {}, "discarded": 0},
+        "faults": [
+            {"what": "can't reach it;\ncheck the network", "last": last, "count": 1, "over": True},
+            {"what": "the microphone is lost", "last": last, "count": 12, "over": False},
+        ],
+    }
+    monkeypatch.setitem(STATUS, "devices", shown["devices"])
+    monkeypatch.setitem(STATUS, "messaging", shown["messaging"])
+    monkeypatch.setitem(STATUS, "faults", shown["faults"])
+    assert run(served, "status") == 0
+    assert capsys.readouterr().out.splitlines()[4:] == [
+        "faults:",
+        f"  {last}, once, over: can't reach it; check the network",
+        f"  {last}, 12 times: the microphone is lost",
+        "devices:",
+        "  capture:",
+        "    lost: True",
+        f"    lost_since: {last}",
+        "    warnings:",
+        "      it sounds poor",
+        "      it is slow",
+        "messaging:",
+        "  refused: -",
+        "  discarded: 0",
+    ]
 
 
 def test_publish_sends_text_or_json(served: Control) -> None:

@@ -74,6 +74,20 @@ def test_a_place_that_is_well_says_nothing_of_another() -> None:
     assert told(log, T + 1000, "playback", "playback")
 
 
+def test_a_fault_is_over_when_all_is_well_in_its_area() -> None:
+    log = FaultLog()
+    told(log, T, "capture", "lost")
+    told(log, T, "capture", "busy")
+    told(log, T, "playback", "lost")
+    assert not any(fault.over for fault in log.all())
+    before = log.all()
+    log.over("capture", T + 1)
+    assert [fault.area for fault in log.all() if fault.over] == ["capture", "capture"]
+    assert not any(fault.over for fault in before), "what a reader has does not change"
+    told(log, T + 2, "capture", "lost")
+    assert [f"{fault.area} {fault.key}" for fault in log.all() if not fault.over] == ["playback lost", "capture lost"]
+
+
 def test_only_the_last_are_kept_and_the_latest_stands_last() -> None:
     log = FaultLog()
     for number in range(KEPT + 5):

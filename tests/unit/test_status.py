@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -90,18 +91,20 @@ def test_before_the_first_session(parts: Parts) -> None:
     session = shown["session"]
     assert (session["call_id"], session["epoch"], session["started"], session["reconnects"]) == (None, 0, None, 0)
     assert shown["uplink"]["latency_ms"] == {"p50": 0.0, "p95": 0.0, "max": 0.0}
-    assert shown["devices"]["capture"] == {"device": None, "lost": True}
+    assert shown["devices"]["capture"] == {"device": None, "lost": True, "lost_since": None}
     assert shown["faults"] == []
 
 
 def test_a_call_and_its_end(parts: Parts) -> None:
     link = parts.case.streaming()
     link.joined = True
+    link.liveness.rtt_ms = 12.3456
     link.messages_sent = 2
     link.wire_faults["oversize"] = 1
     shown = parts.snapshot()
     session = shown["session"]
     assert (shown["state"], session["call_id"], session["epoch"], session["joined"]) == ("streaming", "call", 1, True)
+    assert session["rtt_ms"] == 12.3
     assert session["started"].endswith("+00:00")
     assert (shown["messaging"]["sent"], shown["messaging"]["refused"]) == (2, {"oversize": 1})
     parts.case.post(LinkEnded(1, ChannelClosed("cut")))
@@ -182,6 +185,7 @@ def test_a_device_shows_what_it_agreed_to(parts: Parts) -> None:
     assert shown["capture"] == {
         "device": "mic",
         "lost": False,
+        "lost_since": None,
         "period_ms": 20.0,
         "buffer_ms": 400.0,
         "hardware_rate_hz": 48_000,
@@ -192,6 +196,7 @@ def test_a_device_shows_what_it_agreed_to(parts: Parts) -> None:
     assert shown["playback"] == {
         "device": "scripted",
         "lost": False,
+        "lost_since": None,
         "period_ms": 10.0,
         "buffer_ms": 400.0,
         "hardware_rate_hz": None,
@@ -202,13 +207,25 @@ def test_a_device_shows_what_it_agreed_to(parts: Parts) -> None:
     }
 
 
+def test_a_lost_device_shows_since_when(parts: Parts) -> None:
+    parts.microphone.loss.goes_on("lost", time.monotonic() - 3600)
+    shown = parts.snapshot()["devices"]
+    assert shown["playback"]["lost_since"] is None, "not looked for yet"
+    since = datetime.fromisoformat(shown["capture"]["lost_since"])
+    assert abs(time.time() - 3600 - since.timestamp()) < 60
+    parts.microphone.loss.over()
+    assert parts.snapshot()["devices"]["capture"]["lost_since"] is None
+
+
 def test_faults_say_what_how_often_and_when(parts: Parts) -> None:
     wall = 1_700_000_000.25
     parts.reporter.faults.add("session", "k", "can't reach it", 1.0, wall - 60)
     parts.reporter.faults.add("session", "k", "can't reach it; check the network", 61.0, wall)
-    assert parts.snapshot()["faults"] == [
-        {"what": "can't reach it; check the network", "last": "2023-11-14T22:13:20.250+00:00", "count": 2}
-    ]
+    last = "2023-11-14T22:13:20.250+00:00"
+    shown = {"what": "can't reach it; check the network", "last": last, "count": 2, "over": False}
+    assert parts.snapshot()["faults"] == [shown]
+    parts.reporter.faults.over("session", 62.0)
+    assert parts.snapshot()["faults"] == [{**shown, "over": True}]
 
 
 def test_it_stays_whole_while_other_threads_count(parts: Parts) -> None:
