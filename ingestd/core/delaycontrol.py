@@ -13,13 +13,17 @@ from ingestd.core.wire import SAMPLE_RATE_HZ
 
 _PER_MS: Final = SAMPLE_RATE_HZ // 1000
 SLACK: Final = 10 * _PER_MS
-"""By how much the delay may miss the target in a pause,"""
+"""By how much the delay may miss the target; more is put right in a pause."""
 FINE: Final = 30 * _PER_MS
-"""and in speech,"""
+"""So much too late is left alone within speech; too soon is not, as then the next frame may miss its time."""
 WAIT: Final = 1000 * _PER_MS
-"""and how long more may wait for a pause,"""
+"""How long what is more may wait for a pause,"""
 URGENT: Final = 150 * _PER_MS
-"""if it is no more than this."""
+"""if it is no more than this too late,"""
+URGENT_LACK: Final = 40 * _PER_MS
+"""or this too soon."""
+INSIST: Final = 2000 * _PER_MS
+"""After so long no pause and no voice came, only noise or music: then any place will do."""
 STRETCH_EVERY: Final = 40 * _PER_MS
 PATIENCE: Final = 300 * _PER_MS
 """How long what is too much for stretching waits for a pause to be dropped in."""
@@ -56,15 +60,20 @@ class DelayControl:
         """A period was taken out or put in."""
         self._stretched_at = now
 
+    def insists(self, now: int) -> bool:
+        """It has been off for so long that even what is unlike itself is to be stretched."""
+        return now - self._right_at > INSIST
+
     def step(self, now: int, excess: int, in_pause: bool) -> Do:
         """The next sample is `excess` later (negative: sooner) than the target wants; is there a pause next?"""
         if excess > self._far:
             return Do.DROP if in_pause or now - self._near_at > PATIENCE else Do.NOTHING
         self._near_at = now
-        if abs(excess) <= FINE:
+        fine, urgent = (FINE, URGENT) if excess > 0 else (SLACK, URGENT_LACK)
+        if abs(excess) <= fine:
             self._right_at = now
             self._urgent = False
-        elif abs(excess) > URGENT or now - self._right_at > WAIT:
+        elif abs(excess) > urgent or now - self._right_at > WAIT:
             self._urgent = True  # and stays so until it is right
         if in_pause:
             return Do.IN_PAUSE if abs(excess) > SLACK else Do.NOTHING

@@ -17,7 +17,7 @@ from ingestd.core.concealment import HISTORY, Concealment
 from ingestd.core.delaycontrol import SLACK, DelayControl, Do
 from ingestd.core.pauses import PAUSE, Pauses
 from ingestd.core.targetdelay import TargetDelay
-from ingestd.core.wire import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from ingestd.core.wire import SAMPLE_RATE_HZ
 
 _PER_MS: Final = SAMPLE_RATE_HZ // 1000
 _LIKE: Final = 0.9
@@ -49,7 +49,7 @@ class Playout:
         self._pushed = 0
         self._playing = False
         self._heard = False
-        self._first_came: int | None = None  # while not playing: when the first of the queue came
+        self._first_came: int | None = None  # while not playing: when the queue began to come
         self._concealment: Concealment | None = None
         self._gap: _Gap | None = None
         self._control = DelayControl(self._most)
@@ -80,7 +80,7 @@ class Playout:
         """Room audio has come in: a whole number of samples."""
         samples = array("h", pcm)
         if self._first_came is None and not self._playing:
-            self._first_came = self._pulled
+            self._first_came = self._pulled - len(samples)  # as if its first sample had come when it was said
         self._queue += samples
         self._pushed += len(samples)
         self._target.arrived(self._pushed, self._pulled)
@@ -115,6 +115,12 @@ class Playout:
             self._run_dry(array("h"))
         self._first_came = self._gap = None
         self._target.restart()
+
+    def discard(self) -> None:
+        """Nobody hears it, as there is no speaker: nothing is kept, nor goes on once there is one."""
+        self.clear()
+        self._concealment = None
+        self._history = array("h", bytes(2 * _HISTORY))
 
     def starved(self, samples: int) -> None:
         """Nobody pulled in time, and the speaker ran dry for so long; to be told before what came meanwhile is pushed.
@@ -165,24 +171,25 @@ class Playout:
     def _adjust_speech(self, excess: int) -> None:
         """Takes a pitch period out, or puts one in."""
         at = timescale.MOST_LAG
-        if len(self._queue) < 2 * at + timescale.WINDOW:
-            return
+        queue = self._queue
         if excess > 0:
-            lag, likeness = timescale.find_period(self._queue, at)
-            if likeness < _LIKE:
+            if len(queue) < 2 * at or not (lag := self._period(queue[: 2 * at])):
                 return
-            self._queue[: 2 * at] = timescale.without_period(self._queue[: 2 * at], at, lag)
+            queue[: 2 * at] = timescale.without_period(queue[: 2 * at], at, lag)
             self.accelerated += 1
             self.shortened_samples += lag
         else:
-            joint = self._history[-at:] + self._queue[: timescale.WINDOW]
-            lag, likeness = timescale.find_period(joint, at)
-            if likeness < _LIKE:
+            if len(queue) < at or not (lag := self._period(self._history[-at:] + queue[:at])):
                 return
-            self._queue[0:0] = timescale.extra_period(self._history, self._queue, lag)
+            queue[0:0] = timescale.extra_period(self._history, queue, lag)
             self.expanded += 1
             self.lengthened_samples += lag
         self._control.stretched(self._pulled)
+
+    def _period(self, around: array[int]) -> int:
+        """The period to take out or put in MOST_LAG samples on; 0 where it would be heard and can wait."""
+        lag, likeness = timescale.find_period(around, timescale.MOST_LAG)
+        return lag if likeness >= _LIKE or self._control.insists(self._pulled) else 0
 
     def _drop(self, samples: int) -> None:
         if 0 < samples <= len(self._queue) - _FADE:
@@ -204,7 +211,7 @@ class Playout:
         if self._first_came is None:
             return False
         target = self._target.samples
-        if self._pulled - self._first_came >= target - FRAME_SAMPLES:  # the first frame's own time has passed
+        if self._pulled - self._first_came >= target:
             return True
         if self._target.undecided:
             return False
@@ -212,8 +219,9 @@ class Playout:
 
     def _begin(self) -> None:
         over = len(self._queue) - self._target.samples
-        if over > self._most or (over > 0 and self._gap is not None and self._gap.samples > self._most):
-            # So long a gap is heard as one anyhow: the room is to be heard now, not then.
+        gap = self._gap
+        if over > self._most or (over > 0 and gap is not None and gap.stalled and gap.samples > self._most):
+            # So long a stall is heard as one anyhow: the room is to be heard now, not then.
             del self._queue[:over]
             self.dropped_samples += over
         into = self._queue[:_FADE]

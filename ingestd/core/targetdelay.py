@@ -17,6 +17,7 @@ from typing import Final
 from ingestd.core.wire import FRAME_SAMPLES, SAMPLE_RATE_HZ
 
 LEAST_DELAY: Final = 40 * SAMPLE_RATE_HZ // 1000
+"""Of frames of 20 ms: one that plays, and one in hand."""
 FIRST_DELAY: Final = 80 * SAMPLE_RATE_HZ // 1000
 """Until something is known of the network."""
 QUANTILE: Final = 0.95
@@ -25,6 +26,8 @@ FORGETTING: Final = 0.983
 _INTERVAL: Final = SAMPLE_RATE_HZ // 2
 _BUCKET: Final = 5 * SAMPLE_RATE_HZ // 1000
 _HISTORY: Final = 2 * SAMPLE_RATE_HZ
+_HOPELESS: Final = 2
+"""What is later than this many times the greatest delay is no jitter to be covered, not even in part."""
 _GAP: Final = 60 * SAMPLE_RATE_HZ // 1000
 """After so long without a frame it is open whether the room paused or the network stalled,"""
 _DECIDE_AFTER: Final = 200 * SAMPLE_RATE_HZ // 1000
@@ -46,6 +49,8 @@ class TargetDelay:
         self._excused_since: int | None = None
         self._interval_start: int | None = None
         self._interval_most = 0
+        self._media = 0
+        self._frame = self._frame_before = FRAME_SAMPLES  # the longest of this half second and the one before
         self.pauses = 0
         """Gaps in which the room said nothing."""
         self.stalls = 0
@@ -71,20 +76,20 @@ class TargetDelay:
 
     def excuse(self, time: int) -> None:
         """Up to `time` nobody looked at what came: that it is late says nothing about the network."""
-        self._excused_since = self._last = time
-        self._gap_end = None
+        self._excused_since = time
 
     def arrived(self, media: int, time: int) -> None:
         """The stream's samples up to `media` are here at `time`, which is samples given to the speaker."""
         lateness = time - media
-        if self._excused_since is not None:
-            self._last = time
-            if not self._caught_up(time - self._excused_since, lateness):
-                return
-            self._excused_since = None
+        self._frame = max(self._frame, min(media - self._media, self._most))
+        self._media = media
         after_gap = self._last is not None and time - self._last >= _GAP
         self._last = time
         if self._gap_end is None and not after_gap:
+            if self._excused_since is not None:
+                if not self._caught_up(time - self._excused_since, lateness):
+                    return
+                self._excused_since = None
             self._note(time, lateness)
             self._weigh(time, lateness)
             return
@@ -104,8 +109,9 @@ class TargetDelay:
         base = self.base
         if base is not None and lateness <= base + max(FRAME_SAMPLES, self.samples // 2):
             self.stalls += 1
-            self._note(time, self._gap_least)
-            self._weigh(time, self._gap_most)
+            if self._excused_since is None:
+                self._note(time, self._gap_least)
+                self._weigh(time, self._gap_most)
         elif since_gap >= _DECIDE_AFTER or base is None:
             self.pauses += 1
             self._recent.clear()
@@ -124,8 +130,8 @@ class TargetDelay:
 
     def _weigh(self, time: int, lateness: int) -> None:
         relative = lateness - self._recent[0][1]
-        if relative <= self._most:  # no delay that is allowed would have covered more
-            self._interval_most = max(self._interval_most, relative)
+        if relative <= _HOPELESS * self._most:
+            self._interval_most = max(self._interval_most, min(relative, self._most))
         if self._interval_start is None:
             self._interval_start = time
         if time - self._interval_start < _INTERVAL:
@@ -133,7 +139,10 @@ class TargetDelay:
         self._weights = [weight * FORGETTING for weight in self._weights]
         self._weights[self._interval_most // _BUCKET] += 1.0
         self._interval_start, self._interval_most = time, 0
-        self.samples = max(LEAST_DELAY, min(self._most, self._quantile() + FRAME_SAMPLES))
+        # What plays while the next frame is on its way, and the jitter, or as much as another of 20 ms, on top.
+        frame = max(self._frame, self._frame_before)
+        self._frame_before, self._frame = self._frame, 0
+        self.samples = min(self._most, frame + max(self._quantile(), FRAME_SAMPLES))
 
     def _quantile(self) -> int:
         wanted = sum(self._weights) * QUANTILE

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from ingestd.core.delaycontrol import FINE, PATIENCE, SLACK, STRETCH_EVERY, URGENT, WAIT, DelayControl, Do
+import pytest
+
+from ingestd.core.delaycontrol import (
+    FINE,
+    INSIST,
+    PATIENCE,
+    SLACK,
+    STRETCH_EVERY,
+    URGENT,
+    URGENT_LACK,
+    WAIT,
+    DelayControl,
+    Do,
+)
 
 FRAME = 160
 FAR = 3200
@@ -31,18 +44,30 @@ def test_trifles_are_left_alone() -> None:
     for now in range(0, 80_000, FRAME):
         assert control.step(now, SLACK, in_pause=True) is Do.NOTHING
     assert speech(control, FINE, 80_000, 80_000) == []
+    assert speech(control, -SLACK, 160_000, 80_000) == []
 
 
-def test_a_moderate_miss_waits_for_a_pause_but_not_for_ever() -> None:
-    for sign in (1, -1):
-        done = speech(DelayControl(FAR), sign * URGENT, 0, 3 * WAIT)
-        assert WAIT < done[0][0] <= WAIT + FRAME
-        assert {do for _, do in done} == {Do.IN_SPEECH}
-        assert all(later[0] - earlier[0] >= STRETCH_EVERY for earlier, later in pairwise(done))
+@pytest.mark.parametrize("excess", [FINE + 1, URGENT, -SLACK - 1, -URGENT_LACK])
+def test_a_moderate_miss_waits_for_a_pause_but_not_for_ever(excess: int) -> None:
+    done = speech(DelayControl(FAR), excess, 0, 3 * WAIT)
+    assert WAIT < done[0][0] <= WAIT + FRAME
+    assert {do for _, do in done} == {Do.IN_SPEECH}
+    assert all(later[0] - earlier[0] >= STRETCH_EVERY for earlier, later in pairwise(done))
+
+
+@pytest.mark.parametrize("excess", [FINE + 1, -SLACK - 1])
+def test_after_a_while_it_insists(excess: int) -> None:
+    control = DelayControl(FAR)
+    speech(control, excess, 0, INSIST + 1)
+    assert not control.insists(INSIST)
+    assert control.insists(INSIST + 1)
+    control.step(INSIST + 2, 0, in_pause=False)
+    assert not control.insists(INSIST + 3)
 
 
 def test_much_does_not_wait() -> None:
-    assert speech(DelayControl(FAR), URGENT + 1, 0, WAIT)[0] == (STRETCH_EVERY, Do.IN_SPEECH)
+    for excess in (URGENT + 1, -URGENT_LACK - 1):
+        assert speech(DelayControl(FAR), excess, 0, WAIT)[0] == (STRETCH_EVERY, Do.IN_SPEECH)
 
 
 def test_once_begun_it_is_done_whole() -> None:

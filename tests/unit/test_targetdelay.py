@@ -72,13 +72,27 @@ def test_half_is_forgotten_after_twenty_seconds() -> None:
     assert target.samples == LEAST_DELAY
 
 
-def test_no_more_than_allowed_and_what_that_could_not_cover_does_not_count() -> None:
-    target = TargetDelay(100 * MS)
-    run(target, ([0.0] * 24 + [90.0]) * 40)
-    assert target.samples == 100 * MS
+@pytest.mark.parametrize(("most_ms", "late_ms", "target_ms"), [(100, 90, 100), (100, 190, 100), (400, 450, 400)])
+def test_it_covers_no_more_than_allowed_and_that_much_of_what_is_later(
+    most_ms: int, late_ms: float, target_ms: int
+) -> None:
+    target = TargetDelay(most_ms * MS)
+    run(target, ([0.0] * 24 + [late_ms]) * 40)
+    assert target.samples == target_ms * MS
+
+
+def test_what_no_allowed_delay_could_cover_does_not_count() -> None:
     target = TargetDelay(100 * MS)
     run(target, ([0.0] * 24 + [2000.0]) * 40)
     assert target.samples == LEAST_DELAY
+
+
+@pytest.mark.parametrize(("frame_ms", "target_ms"), [(10, 40), (20, 40), (40, 60), (100, 120), (300, 320)])
+def test_long_frames_are_held_back_whole(frame_ms: int, target_ms: int) -> None:
+    target = TargetDelay(MOST)
+    for number in range(1, 200):
+        target.arrived(number * frame_ms * MS, number * frame_ms * MS)
+    assert target.samples == pytest.approx(target_ms * MS, abs=10 * MS)
 
 
 @pytest.mark.parametrize("ppm", [-1000.0, -200.0, 200.0, 1000.0])
@@ -132,6 +146,21 @@ def test_the_base_is_that_of_the_last_two_seconds() -> None:
     assert target.base == 30 * MS
     run(target, [0.0], start=seconds(4.1))
     assert target.base == 0, "an earlier one is believed at once"
+
+
+def test_pauses_stay_pauses_where_this_machine_oversleeps_in_them() -> None:
+    target = TargetDelay(MOST)
+    now = media = 0
+    for _ in range(40):
+        for _ in range(seconds(2)):
+            media += FRAME
+            now += FRAME
+            target.arrived(media, now)
+        now += 300 * MS
+        target.excuse(now - 100 * MS)
+    assert target.samples == LEAST_DELAY
+    assert target.pauses == 39
+    assert target.stalls == 0
 
 
 def test_a_new_connection_keeps_what_is_known_of_the_network() -> None:
