@@ -85,6 +85,9 @@ class Pacer:
         if now < earliest:
             return Step(Do.SLEEP, earliest)
         self._late_s = now - due
+        if self._late_s > STALL_S:
+            # Of a microphone that went meanwhile, nothing is from now.
+            self._drop_to(newest + FRAME_SAMPLES if lost else newest - FRAME_SAMPLES)
         if newest < self.next_index:
             if lost or self._late_s > STALL_S:
                 self._live = False
@@ -92,8 +95,6 @@ class Pacer:
                 self._tick_s = max(self._tick_s, now - FRAME_S)
                 return self._silence(now)
             return Step(Do.SLEEP, now + _LATE_POLL_S)
-        if self._late_s > STALL_S:
-            self._drop_to(newest - FRAME_SAMPLES)
         return Step(Do.SEND, sample=self.next_index)
 
     def sent(self, now: float, do: Do) -> None:

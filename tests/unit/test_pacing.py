@@ -100,6 +100,19 @@ def test_a_lost_microphone_is_replaced_by_silence_in_cadence() -> None:
     assert uplink.pacer.dropped_frames == 0
 
 
+def test_a_microphone_that_goes_while_the_link_stands_still_leaves_nothing_old_behind() -> None:
+    uplink = Uplink(
+        ppm=0,
+        seed=2,
+        open_link=lambda now: not 1010.0 <= now < 1015.0,
+        present=lambda now: not 1011.0 <= now < 1018.0,
+    )
+    uplink.run(20)
+    sent_s, ready_s = np.array(uplink.sent_s), np.array(uplink.ready_s)
+    assert np.all(np.isnan(ready_s[(sent_s >= 1015.0) & (sent_s < 1018.0)])), "silence alone"
+    assert 48 <= uplink.pacer.dropped_frames <= 50, "and what was captured before is counted"
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_microphone_that_comes_and_goes_adds_no_delay_at_the_far_end(seed: int) -> None:
     uplink = Uplink(ppm=0, seed=seed, present=lambda now: now % 3.0 < 2.0)
