@@ -47,20 +47,20 @@ class SenderThread(Worker):
             dropped = pacer.dropped_frames
             pacer.guard_s = mic.guard_s
             step = pacer.step(now, mic.clock.now, mic.ring.written, mic.lost)
+            link = self.link.current()
             if step.do is Do.SLEEP:
                 time.sleep(min(step.until_s - now, FRAME_S))
-                continue
-            link = self.link.current()
-            if link is None:
+            elif link is None:
                 self.held_since_s = None
                 pacer.sent(now, step.do)
-                continue
-            try:
-                self._send(link, step, now)
-            except ChannelError as error:
-                self._mailbox.post(LinkEnded(link.epoch, error))
-                self.link.drop()
-            self.dropped_frames += pacer.dropped_frames - dropped
+            else:
+                try:
+                    self._send(link, step, now)
+                except ChannelError as error:
+                    self._mailbox.post(LinkEnded(link.epoch, error))
+                    self.link.drop()
+            if link is not None:
+                self.dropped_frames += pacer.dropped_frames - dropped
         self.link.drop()
 
     def _send(self, link: Link, step: Step, now: float) -> None:

@@ -182,6 +182,25 @@ def test_what_the_pacer_drops_after_a_stall_of_this_thread_counts(case: Case) ->
     assert case.thread.dropped_frames == missing
 
 
+def test_what_the_pacer_drops_before_it_sleeps_counts(case: Case) -> None:
+    """A stream that breaks over and over brings frames of which a part is padding: more than there is time for."""
+    pacer = case.thread._pacer
+    with Talker(case.mic) as talker:
+        link = case.offer()
+        wait_until(lambda: any(numbers(link.media)), GUARD_S, "the microphone")
+        before = talker.number
+    uncounted = pacer.dropped_frames - case.thread.dropped_frames
+    start_s = time.monotonic()
+    for number in range(1, 41):
+        time.sleep(max(0.0, start_s + number * FRAME_S / 2 - time.monotonic()))
+        case.mic.clock.relock()
+        case.mic.clock.observe(time.monotonic(), case.mic.ring.write(numbered_frame(before + number)))
+    assert wait_until(lambda: pacer.dropped_frames >= 5, GUARD_S, "some drops")
+    case.thread.stop()
+    assert case.thread.join(GUARD_S)
+    assert case.thread.dropped_frames == pacer.dropped_frames - uncounted
+
+
 @pytest.mark.parametrize("holding", [False, True])
 def test_the_end_of_a_link_is_told_once_and_the_link_left(case: Case, holding: bool) -> None:
     link = case.offer(epoch=7)
