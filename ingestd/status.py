@@ -70,7 +70,7 @@ def snapshot(
             "accelerated": playout.accelerated,
             "expanded": playout.expanded,
             "concealed": playout.concealed_samples * 1000 // SAMPLE_RATE_HZ,
-            "dropped_ms": playout.dropped_samples * 1000 // SAMPLE_RATE_HZ,
+            "dropped_ms": (playout.dropped_samples + speaker.unplayed_samples) * 1000 // SAMPLE_RATE_HZ,
             "underruns": playout.underruns,
             "device_underruns": speaker.underruns,
             "played_s": round(speaker.played_samples / SAMPLE_RATE_HZ, 1),

@@ -62,6 +62,9 @@ class Speaker:
         self._fed_s = 0.0
         self._moved_s = 0.0  # when the device last took or played anything
         self._underruns = 0
+        self._rest = b""
+        self.unplayed_samples = 0
+        """Pulled, and then lost with the device."""
 
     @property
     def underruns(self) -> int:
@@ -82,7 +85,7 @@ class Speaker:
         """Tops up the device from the playout; returns when to come back at the latest."""
         try:
             if self.lost and not self._reopen(now):
-                self._playout.clear()
+                self._playout.discard()
                 return now + LONGEST_WAIT_S
             self._fed_s = now
             queued = self._sink.queued()
@@ -108,11 +111,14 @@ class Speaker:
         self._sink.close()
 
     def _play(self, now: float, queued: int, wanted: int) -> int:
-        pcm = self.gain.apply(self._playout.pull(wanted))
+        pcm = self._rest
+        if (more := wanted - len(pcm) // 2) > 0:
+            pcm += self.gain.apply(self._playout.pull(more))
+        self._rest = pcm  # all of it, where the device is lost in this write
         taken = self._sink.write(pcm)
         self.played_samples += taken
-        if taken < wanted:
-            pcm = pcm[: 2 * taken]
+        self._rest = pcm[2 * taken :]  # a device may take less than it has room for
+        pcm = pcm[: 2 * taken]
         self.meter.add(pcm)
         if self._voice is not None:
             self._voice.played(pcm, now, queued)
@@ -149,6 +155,8 @@ class Speaker:
 
     def _lose(self, error: DeviceError, now: float) -> None:
         self._sink.close()
+        self.unplayed_samples += len(self._rest) // 2
+        self._rest = b""
         self.lost = True
         self.queued_samples = 0
         self.meter.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from array import array
 
 import pytest
@@ -210,6 +211,22 @@ def test_what_was_played_is_what_the_device_took(case: Case) -> None:
     assert case.speaker.played_samples == len(case.sink.played) // 2 > 0
 
 
+def test_what_the_device_does_not_take_at_once_is_played_next(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = itertools.count(1)
+    monkeypatch.setattr(case.playout, "pull", lambda count: array("h", itertools.islice(numbers, count)).tobytes())
+    case.sink.takes = lambda samples: case._take(min(samples, 100))
+    case.run(1)
+    played = array("h", bytes(case.sink.played)).tolist()
+    assert played == list(range(1, len(played) + 1)), "in order, and nothing left out"
+    assert len(played) >= 8000
+    assert case.speaker.unplayed_samples == 0
+    case.sink.lost = LOST
+    case.run(0.1)
+    assert case.speaker.unplayed_samples == next(numbers) - 1 - len(played) > 0, "but what it took with it is counted"
+
+
 def test_a_device_that_is_slow_is_not_lost(case: Case) -> None:
     case.run(1)
     case.plays = False
@@ -244,6 +261,23 @@ def test_nothing_is_kept_for_a_device_that_is_gone(case: Case) -> None:
     case.playout.push(b"\x07\x00" * 1600)
     case.run(0.5)
     assert case.playout.delay_ms == 0
+
+
+def test_a_device_that_ran_dry_is_kept_fuller_from_then_on(case: Case) -> None:
+    case.run(1)
+    case.sink.dry = 1
+    case.run(1)
+    highest = 0
+    for _ in range(40):
+        case.run(0.01)
+        highest = max(highest, case.held)
+    assert highest == FILL + 160
+    case.run(180)
+    highest = 0
+    for _ in range(40):
+        case.run(0.01)
+        highest = max(highest, case.held)
+    assert highest == FILL, "and as before once it did not for minutes"
 
 
 def test_time_in_which_nobody_fed_the_device_is_told_to_the_playout(case: Case) -> None:
