@@ -7,7 +7,7 @@ the same seed gives the same trace.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,22 @@ Times = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Oversleeping:
+    """A machine that is late itself: of its wake-ups `share` come `least_s` to `most_s` after they were due."""
+
+    share: float
+    least_s: float
+    most_s: float
+    seed: int
+
+    def lateness_s(self) -> Iterator[float]:
+        """Of each wake-up, without end; the same every time."""
+        rng = np.random.default_rng(self.seed)
+        while True:
+            yield rng.uniform(self.least_s, self.most_s) if rng.random() < self.share else 0.0
+
+
+@dataclass(frozen=True)
 class Trace:
     """What the room says and when its frames come, in seconds from the start of the call."""
 
@@ -44,6 +60,8 @@ class Trace:
     earliest_s: Times
     """Frame n arrives where it is not late at all."""
     stalls_end_s: tuple[float, ...] = ()
+    oversleeping: Oversleeping | None = None
+    """Of the machine that plays it; None for one that is never late."""
 
     def earliest_of(self, samples: NDArray[np.int64]) -> Times:
         """When each of these samples would have come at the earliest, had samples come one by one."""
@@ -57,7 +75,7 @@ Maker = Callable[[Material, np.random.Generator], Trace]
 
 def steady(material: Material, rng: np.random.Generator) -> Trace:
     """Every frame in its time."""
-    sent_s = _paced(material)
+    sent_s = paced(material)
     return Trace("steady", material, sent_s, sent_s)
 
 
@@ -67,14 +85,14 @@ def wifi(material: Material, rng: np.random.Generator) -> Trace:
     The latencies of neighbouring frames hang together by a Gaussian copula: a first-order Gauss–Markov process whose
     values are turned into latencies by their rank.
     """
-    sent_s = _paced(material)
+    sent_s = paced(material)
     late_s = wifi_latency_ms(_gauss_markov(material.frames, rng)) / 1000
     return Trace("wifi", material, np.maximum.accumulate(sent_s + late_s), sent_s + WIFI_QUANTILES_MS[0][1] / 1000)
 
 
 def stall(material: Material, rng: np.random.Generator) -> Trace:
     """Nothing comes for two seconds within every third utterance, and then all at once; the rest in its time."""
-    sent_s = _paced(material)
+    sent_s = paced(material)
     arrivals_s = sent_s.copy()
     ends_s = []
     for span in _some(material.spans, every=3):
@@ -87,13 +105,13 @@ def stall(material: Material, rng: np.random.Generator) -> Trace:
 
 def fast(material: Material, rng: np.random.Generator) -> Trace:
     """A server whose clock runs 200 ppm faster than the speaker's: 0.72 s more audio in every hour."""
-    sent_s = _paced(material) / (1 + 200e-6)
+    sent_s = paced(material) / (1 + 200e-6)
     return Trace("fast", material, sent_s, sent_s)
 
 
 def slow(material: Material, rng: np.random.Generator) -> Trace:
     """A server whose clock runs 200 ppm slower than the speaker's."""
-    sent_s = _paced(material) / (1 - 200e-6)
+    sent_s = paced(material) / (1 - 200e-6)
     return Trace("slow", material, sent_s, sent_s)
 
 
@@ -103,7 +121,7 @@ def pauses(material: Material, rng: np.random.Generator) -> Trace:
     for span in material.spans:
         first, last = span.start - LEAD_S * RATE, span.stop + TAIL_S * RATE
         keep[max(0, int(first) // FRAME_SAMPLES) : math.ceil(last / FRAME_SAMPLES)] = True
-    sent_s = _paced(material)[keep]
+    sent_s = paced(material)[keep]
     # Where a frame went to: as many earlier as frames before it are left out.
     gone = np.concatenate([[0], np.cumsum(~keep)]) * FRAME_SAMPLES
     spans = tuple(
@@ -116,14 +134,9 @@ def pauses(material: Material, rng: np.random.Generator) -> Trace:
 
 def bursts(material: Material, rng: np.random.Generator) -> Trace:
     """Four frames at a time, once the last of them is complete, as the vendor's own client sends."""
-    sent_s = _paced(material)
+    sent_s = paced(material)
     last = np.minimum(np.arange(material.frames) // 4 * 4 + 3, material.frames - 1)
     return Trace("bursts", material, sent_s[last], sent_s)
-
-
-TRACES: dict[str, Maker] = {
-    maker.__name__: maker for maker in (steady, wifi, stall, fast, slow, pauses, bursts)
-}
 
 
 def wifi_latency_ms(gaussian: Times) -> Times:
@@ -145,8 +158,8 @@ def _gauss_markov(count: int, rng: np.random.Generator) -> Times:
     return values
 
 
-def _paced(material: Material) -> Times:
-    """When each frame is complete."""
+def paced(material: Material) -> Times:
+    """When each frame is complete, by an exact clock: as soon as it can be sent."""
     complete: Times = np.arange(1, material.frames + 1, dtype=np.float64) * FRAME_S
     return complete
 

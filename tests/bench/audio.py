@@ -7,41 +7,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from tests.bench.arrivals import TRACES, Trace
 from tests.bench.judging import Verdict, judge
-from tests.bench.material import talk
 from tests.bench.players import PLAYERS
 from tests.bench.playing import play
-from tests.rig.figures import Figures
+from tests.bench.traces import TRACES, make_trace
 from tests.rig.wav import write_wav
 
-HOUR_S = 3600.0
 QUICK_S = 300.0
 """Instead of an hour."""
-LENGTHS_S = {
-    "steady": 120.0,
-    "wifi": 600.0,
-    "stall": 240.0,
-    "fast": HOUR_S,
-    "slow": HOUR_S,
-    "pauses": 240.0,
-    "bursts": 120.0,
-}
 UTTERANCES = 60
-"""How many of an hour's utterances are judged by PESQ, evenly spread; of the shorter traces it is all."""
-SAME_PESQ = 0.005
-"""A difference up to this is none."""
-LEAST_PESQ = 4.2
-"""On a network that only drifts."""
-LONGEST_RECOVERY_S = 2.0
-_SEED = 20160625
+"""How many of an hour's utterances are judged by PESQ, evenly spread;"""
+LONGEST_WHOLE_S = 600.0
+"""of traces up to this length it is all."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +51,10 @@ def jobs(traces: Sequence[str], quick: bool, wav: Path | None) -> list[Job]:
     """All that is to be done, the longest first."""
     made = []
     for trace in traces:
-        seconds = min(LENGTHS_S[trace], QUICK_S if quick else HOUR_S)
-        utterances = UTTERANCES if seconds > LENGTHS_S["wifi"] else None
+        seconds = min(TRACES[trace].seconds, QUICK_S) if quick else TRACES[trace].seconds
+        utterances = UTTERANCES if seconds > LONGEST_WHOLE_S else None
         made += [Job(trace, player, seconds, utterances, wav) for player in PLAYERS]
     return sorted(made, key=lambda job: -job.seconds)
-
-
-def make_trace(name: str, seconds: float) -> Trace:
-    """The trace of that name; every call gives the same."""
-    seed = _SEED + zlib.crc32(name.encode())
-    return TRACES[name](talk(seconds, seed), np.random.default_rng(seed))
 
 
 def run_job(job: Job) -> Result:
@@ -103,43 +78,3 @@ def run(todo: Sequence[Job], done: Callable[[Result], None]) -> list[Result]:
             results.append(result)
     order = (list(TRACES), list(PLAYERS))
     return sorted(results, key=lambda result: (order[0].index(result.job.trace), order[1].index(result.job.player)))
-
-
-def add_figures(figures: Figures, results: Sequence[Result]) -> None:
-    """Everything measured, and what is promised of ours."""
-    for result in results:
-        _add_verdict(figures, result)
-    verdicts = {(result.job.trace, result.job.player): result.verdict for result in results}
-    for trace in dict.fromkeys(result.job.trace for result in results):
-        mine = verdicts[trace, "ours"]
-        for other in PLAYERS:
-            if other != "ours" and (trace, other) in verdicts:
-                figures.add(f"{trace}_beaten_by_{other}", beaten(mine, verdicts[trace, other]), max=0)
-        if trace == "stall":
-            figures.add("stall_recovery_s", mine.recovery_s, max=LONGEST_RECOVERY_S)
-
-
-def beaten(ours: Verdict, other: Verdict) -> bool:
-    """The other one sounds better, and is not a moment later."""
-    return other.pesq_mean > ours.pesq_mean + SAME_PESQ and other.delay_mean_ms <= ours.delay_mean_ms
-
-
-def _add_verdict(figures: Figures, result: Result) -> None:
-    trace, player, verdict = result.job.trace, result.job.player, result.verdict
-    ours = player == "ours"
-    name = f"{trace}_{player}"
-    figures.add(f"{name}_utterances", result.utterances)
-    least = LEAST_PESQ if ours and trace in ("steady", "fast", "slow") else None
-    figures.add(f"{name}_pesq_mean", verdict.pesq_mean, min=least)
-    figures.add(f"{name}_pesq_min", verdict.pesq_min)
-    figures.add(f"{name}_delay_mean_ms", verdict.delay_mean_ms)
-    figures.add(f"{name}_delay_p95_ms", verdict.delay_p95_ms)
-    figures.add(f"{name}_device_mean_ms", verdict.device_mean_ms)
-    figures.add(f"{name}_clicks", len(verdict.clicks_s), max=0 if ours else None)
-    figures.add(f"{name}_concealed_ms", verdict.counts.concealed_ms)
-    figures.add(f"{name}_dropped_ms", verdict.counts.dropped_ms)
-    figures.add(f"{name}_underruns", verdict.counts.underruns)
-    figures.add(f"{name}_device_underruns", verdict.device_underruns)
-    if ours:
-        figures.add(f"{name}_accelerated", verdict.counts.accelerated)
-        figures.add(f"{name}_expanded", verdict.counts.expanded)

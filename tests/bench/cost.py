@@ -29,10 +29,10 @@ from ingestd.net.opener import ChannelOpener
 from ingestd.threads.capture import CaptureThread, Microphone
 from ingestd.threads.mailbox import Mailbox
 from ingestd.threads.speaker import Speaker
-from tests.bench.audio import make_trace
 from tests.bench.material import Material, talk
 from tests.bench.players import MAX_DELAY_MS, Player, ours
 from tests.bench.playing import SimulatedSink, play
+from tests.bench.traces import make_trace
 from tests.rig.figures import Figures
 from tests.rig.memory_ports import NumberedSource
 from tests.rig.process import end, spawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from tests.bench.arrivals import Trace
 from tests.bench.clicks import clicks
+from tests.bench.material import Material
 from tests.bench.playing import Counts, Performance
 from tests.bench.tracing import Run, place, runs, sources
 from tests.rig.speech import Span
@@ -24,6 +26,12 @@ _LATE = round(0.3 * RATE)
 """And so much more of what was played, for what a player stretches."""
 _EVERY = 8
 """Delays are counted for every so many samples."""
+_LONGEST_STRETCH = round(0.04 * RATE)
+"""Where two pitch periods of 16 ms became one, or one sound faded into another, no sample is a copy for so long."""
+_SPEECH_BLOCK = round(0.01 * RATE)
+_LEAST_SPEECH = 32768 * 10 ** (-50 / 20)
+"""The root mean square of what counts as speech: 20 dB over the noise of the room."""
+_AT_END_S = 10.0
 _WORST_PESQ = 1.0
 """For an utterance of which nothing was heard."""
 
@@ -43,19 +51,23 @@ class Verdict:
     """When a click is heard that the clean speech has not."""
     counts: Counts
     device_underruns: int
+    speech_lost_ms: float
+    """Speech that nobody heard: no copy of it was played, nor anything made of it. What is quiet does not count."""
+    target_at_end_ms: float
+    """The player's greatest target within the last ten seconds."""
     recovery_s: float
     """From the end of a stall until the delay is within SETTLED_MS of the target for good; the longest of all, and
     infinity where it never is; 0 in a trace without stalls."""
 
     @property
     def pesq_mean(self) -> float:
-        """Of all utterances judged."""
-        return float(np.mean(self.pesq))
+        """Of all utterances judged; NaN where there is none."""
+        return float(np.mean(self.pesq)) if self.pesq else math.nan
 
     @property
     def pesq_min(self) -> float:
-        """Of the worst utterance."""
-        return min(self.pesq)
+        """Of the worst utterance; NaN where there is none."""
+        return min(self.pesq, default=math.nan)
 
 
 def judge(performance: Performance, trace: Trace, utterances: int | None = None) -> Verdict:
@@ -71,6 +83,8 @@ def judge(performance: Performance, trace: Trace, utterances: int | None = None)
         clicks_s=tuple(at / RATE for at in clicks(played, clean, traced)),
         counts=performance.counts,
         device_underruns=performance.device_underruns,
+        speech_lost_ms=speech_lost_ms(traced, trace.material),
+        target_at_end_ms=target_at_end_ms(performance, trace),
         recovery_s=recovery(performance, traced, trace),
     )
 
@@ -82,6 +96,35 @@ def delays(traced: Sequence[Run], trace: Trace) -> NDArray[np.float64]:
         at = np.arange(run.start, run.stop, _EVERY)
         late.append(at / RATE - trace.earliest_of(at + run.lag))
     return np.concatenate(late) * 1000
+
+
+def speech_lost_ms(traced: Sequence[Run], material: Material) -> float:
+    """See `Verdict.speech_lost_ms`; counted by blocks of 10 ms of which nothing was heard."""
+    heard = np.zeros(len(material.pcm) + 2, dtype=np.int64)
+    for run in traced:
+        heard[run.start + run.lag + 1] += 1
+        heard[run.stop + run.lag + 1] -= 1
+    # Silence around makes every piece that is not heard begin and end with a step.
+    copied = np.cumsum(heard) > 0
+    copied[0] = copied[-1] = True
+    steps = np.flatnonzero(np.diff(copied))
+    lost = np.zeros(len(material.pcm), dtype=bool)
+    for start, stop in zip(steps[::2], steps[1::2], strict=True):
+        lost[start:stop] = stop - start > _LONGEST_STRETCH
+    blocks = 0
+    for span in material.spans:
+        whole = (span.stop - span.start) // _SPEECH_BLOCK * _SPEECH_BLOCK
+        said, gone = (of[span.start : span.start + whole].reshape(-1, _SPEECH_BLOCK) for of in (material.pcm, lost))
+        loud = np.sqrt(np.mean(said.astype(np.float64) ** 2, axis=1)) > _LEAST_SPEECH
+        blocks += int(np.count_nonzero(loud & gone.all(axis=1)))
+    return blocks * _SPEECH_BLOCK * 1000 / RATE
+
+
+def target_at_end_ms(performance: Performance, trace: Trace) -> float:
+    """See `Verdict.target_at_end_ms`. What happens after the last arrival is no part of it."""
+    end_s = trace.arrivals_s[-1]
+    inside = (performance.pull_s > end_s - _AT_END_S) & (performance.pull_s <= end_s)
+    return float(performance.target_ms[inside].max())
 
 
 def recovery(performance: Performance, traced: Sequence[Run], trace: Trace) -> float:

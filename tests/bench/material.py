@@ -1,10 +1,11 @@
-"""What the room says in the bench: utterances by two voices, at the level of a call, with pauses between them."""
+"""What the room says in the bench: utterances by two voices, at the level of a call, with pauses between; or music."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.rig.speech import Span, speak
 from tests.rig.wav import RATE, Pcm
@@ -35,6 +36,17 @@ LEAD_S = 0.06
 TAIL_S = 0.2
 """The same after it."""
 _GAP_S = (0.5, 2.5)
+MUSIC_DBFS = -20.0
+"""The root mean square of music: louder than speech, as it has no pauses to make it quieter on the average."""
+_LOWEST_NOTES_HZ = (110.0, 165.0, 220.0, 330.0)
+"""One for each part."""
+_SCALE = (0, 2, 4, 7, 9, 12)
+"""Semitones."""
+_NOTE_S = (0.4, 1.6)
+_ATTACK_S = 0.03
+_RELEASE_S = 0.25
+_VIBRATO_HZ, _VIBRATO_SHARE = 5.5, 0.003
+_HIGHEST_PARTIAL_HZ = 3400.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,40 @@ def talk(seconds: float, seed: int) -> Material:
     return Material(_in_a_room(dry, rng), tuple(spans))
 
 
-def _in_a_room(dry: Pcm, rng: np.random.Generator) -> Pcm:
+def music(seconds: float, seed: int) -> Material:
+    """Four parts that never rest, each with its own notes: harmonics, vibrato, soft attacks. No utterances in it.
+
+    Where the parts do not agree no piece of it resembles the one before, as periods of a voice do. The same seed gives
+    the same samples.
+    """
+    rng = np.random.default_rng(seed)
+    samples = round(seconds * RATE)
+    samples += -samples % FRAME_SAMPLES
+    mixed = np.zeros(samples)
+    for lowest_hz in _LOWEST_NOTES_HZ:
+        at = 0
+        while at < samples:
+            length_s = rng.uniform(*_NOTE_S)
+            hertz = lowest_hz * 2 ** (rng.choice(_SCALE) / 12)
+            note = rng.uniform(0.6, 1.0) * _note(hertz, length_s)[: samples - at]
+            mixed[at : at + len(note)] += note
+            at += round(length_s * RATE)
+    mixed *= 32768 * 10 ** (MUSIC_DBFS / 20) / np.sqrt(np.mean(mixed**2))
+    return Material(_in_a_room(mixed, rng), ())
+
+
+def _note(hertz: float, length_s: float) -> NDArray[np.float64]:
+    """It sounds for `length_s` and dies away while the next begins."""
+    time_s = np.arange(round((length_s + _RELEASE_S) * RATE)) / RATE
+    turns = hertz * (time_s - _VIBRATO_SHARE / (2 * np.pi * _VIBRATO_HZ) * np.cos(2 * np.pi * _VIBRATO_HZ * time_s))
+    partials = [np.sin(2 * np.pi * n * turns) / n for n in range(1, 9) if n * hertz < _HIGHEST_PARTIAL_HZ]
+    rising = np.clip(time_s / _ATTACK_S, 0.0, 1.0)
+    falling = np.clip((length_s + _RELEASE_S - time_s) / _RELEASE_S, 0.0, 1.0)
+    shaped: NDArray[np.float64] = np.sum(partials, axis=0) * np.sin(np.pi / 2 * rising) * np.sin(np.pi / 2 * falling)
+    return shaped
+
+
+def _in_a_room(dry: Pcm | NDArray[np.float64], rng: np.random.Generator) -> Pcm:
     noise = 32768 * 10 ** (ROOM_DBFS / 20) * rng.standard_normal(len(dry))
     mixed: Pcm = np.clip(np.round(dry + noise), -32768, 32767).astype(np.int16)
     return mixed

@@ -1,7 +1,8 @@
 """One player on one trace: fed and pulled as the daemon does it, in simulated time, into a simulated loudspeaker.
 
 What pulls is the daemon's own `Speaker`; only the receiver thread's loop around it is played here (`play`): it wakes
-with every arrival and at the speaker's deadlines, takes what has come in, and feeds the speaker. It is never late.
+with every arrival and at the speaker's deadlines, takes what has come in, and feeds the speaker. It is late only where
+the trace says so.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import cast
 
 import numpy as np
@@ -139,9 +141,10 @@ def play(make_player: Callable[[], Player], trace: Trace) -> Performance:
         end_s = arrivals_s[-2] + _AFTERWARDS_S
         arrived = 0
         due_s = 0.0
+        lateness_s = trace.oversleeping.lateness_s() if trace.oversleeping else repeat(0.0)
         while sink.now_s < end_s:
             wait_s = min(max(0.0, due_s - sink.now_s), LONGEST_WAIT_S)
-            sink.now_s = max(sink.now_s, min(arrivals_s[arrived], sink.now_s + wait_s))
+            sink.now_s = max(sink.now_s, min(arrivals_s[arrived], sink.now_s + wait_s)) + next(lateness_s)
             if arrivals_s[arrived] <= sink.now_s + _SAME_S:
                 speaker.catch_up(sink.now_s)
             while arrivals_s[arrived] <= sink.now_s + _SAME_S:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.arrivals import TRACES
 from tests.bench.audio import Result
+from tests.bench.traces import description
 from tests.rig.figures import Figures
 
-_HEADING = "player   PESQ least delay  95 % device  filled dropped   dry clicks  less  more"
+_HEADING = "player  PESQ least delay  95 % device filled dropped speech  dry clicks less more"
 _LEGEND = (
     "PESQ: mean and least of all utterances. delay: mean and 95 %, ms, and what of it lies in the device's queue. "
-    "filled, dropped: ms made up for missing sound, and thrown away. Then how often it ran dry, clicked, made the "
-    "sound shorter and longer."
+    "filled, dropped: ms made up for missing sound, and thrown away; speech: ms of it that nobody heard. "
+    "Then how often it ran dry, clicked, made the sound shorter and longer."
 )
 _FIRST_CLICKS = 8
 
@@ -25,7 +26,7 @@ def tell(console: Console, result: Result) -> None:
     """One job has ended."""
     verdict = result.verdict
     console.print(
-        f"[dim]{result.job.trace:>7} {result.job.player:<6}[/] PESQ {verdict.pesq_mean:.2f}, "
+        f"[dim]{result.job.trace:>11} {result.job.player:<6}[/] PESQ {_number(verdict.pesq_mean, 2)}, "
         f"delay {verdict.delay_mean_ms:.0f} ms, {len(verdict.clicks_s)} clicks",
         highlight=False,
     )
@@ -54,16 +55,17 @@ def show_bounds(console: Console, figures: Figures) -> None:
 
 def _lines(name: str, results: Sequence[Result]) -> Iterator[str]:
     job = results[0].job
-    about = " ".join((TRACES[name].__doc__ or "").split("\n\n")[0].split())
-    yield f"[bold]{name}[/], {job.seconds / 60:.0f} min, PESQ of {results[0].utterances} utterances. {about}"
+    heard = f"PESQ of {results[0].utterances} utterances" if results[0].utterances else "no PESQ"
+    yield f"[bold]{name}[/], {job.seconds / 60:.0f} min, {heard}. {description(name)}"
     yield f"[dim]{_HEADING}[/]"
     for result in results:
         verdict, counts = result.verdict, result.verdict.counts
+        pesq = f"{_number(verdict.pesq_mean, 3):>5} {_number(verdict.pesq_min, 2):>5}"
         yield (
-            f"{result.job.player:<7} {verdict.pesq_mean:5.3f} {verdict.pesq_min:5.2f} {verdict.delay_mean_ms:5.0f} "
-            f"{verdict.delay_p95_ms:5.0f} {verdict.device_mean_ms:6.0f} {counts.concealed_ms:7.0f} "
-            f"{counts.dropped_ms:7.0f} {counts.underruns:5} {len(verdict.clicks_s):6} {counts.accelerated:5} "
-            f"{counts.expanded:5}"
+            f"{result.job.player:<6} {pesq} {verdict.delay_mean_ms:5.0f} "
+            f"{verdict.delay_p95_ms:5.0f} {verdict.device_mean_ms:6.0f} {counts.concealed_ms:6.0f} "
+            f"{counts.dropped_ms:7.0f} {verdict.speech_lost_ms:6.0f} {counts.underruns:4} {len(verdict.clicks_s):6} "
+            f"{counts.accelerated:4} {counts.expanded:4}"
         )
     ours = next((result.verdict for result in results if result.job.player == "ours"), None)
     if ours is not None and ours.clicks_s:
@@ -71,3 +73,7 @@ def _lines(name: str, results: Sequence[Result]) -> Iterator[str]:
         more = len(ours.clicks_s) - _FIRST_CLICKS
         yield f"[red]clicks of ours at {first} s{f' and {more} more' if more > 0 else ''}[/]"
     yield ""
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "-"

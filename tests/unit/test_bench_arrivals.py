@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.bench.arrivals import FRAME_S, STALL_S, TRACES, WIFI_MEMORY_S, WIFI_QUANTILES_MS, Trace, wifi_latency_ms
+from tests.bench.arrivals import FRAME_S, STALL_S, WIFI_MEMORY_S, WIFI_QUANTILES_MS, Trace, wifi_latency_ms
 from tests.bench.material import FRAME_SAMPLES, LEAD_S, ROOM_DBFS, SPEECH_DBFS, TAIL_S, Material, talk
+from tests.bench.traces import TRACES
 from tests.rig.wav import RATE, rms
 
 MATERIAL = talk(50, 1)
 
 
 def made(name: str, material: Material = MATERIAL, seed: int = 5) -> Trace:
-    return TRACES[name](material, np.random.default_rng(seed))
+    return TRACES[name].arrive(material, np.random.default_rng(seed))
 
 
 def test_the_material_is_at_the_level_it_claims_and_the_same_every_time() -> None:
