@@ -1,9 +1,10 @@
 """How fast a stream of samples runs against CLOCK_MONOTONIC, from counts that may be late but never early. Pure.
 
 Frames come over a network, a loudspeaker tells what it has played a period at a time, and whoever reads a microphone
-may be held up: lateness is one-sided and comes in bursts. So of each 5 seconds only the count that was least late is
+may be held up: lateness is one-sided and comes in bursts. So of each second only the count that was least late is
 kept, and a straight line is laid through those of the last five minutes. Where the stream stopped for a while (nobody
-spoke, the device ran dry), another line begins; all lines have the same slope.
+spoke, the device ran dry), another line begins; all lines have the same slope, by least squares, so that each counts by
+the square of its length.
 """
 
 from __future__ import annotations
@@ -14,15 +15,20 @@ from typing import Final, NamedTuple
 
 from ingestd.core.wire import SAMPLE_RATE_HZ
 
-WINDOW_S: Final = 5.0
-_WINDOWS: Final = 60
-_LEAST_WINDOW_S: Final = 2.5
-"""What a line's last window has to have seen to count."""
-_KNOWN_AFTER_S: Final = 25.0
-"""From point to point, of all lines together: half a minute of a stream."""
-_PAUSE_S: Final = 1.0
-_STEP_S: Final = 0.010
-"""More from one window to the next is no drift (1000 ppm make 5 ms) but samples that were left out or lost."""
+WINDOW_S: Final = 1.0
+_WINDOWS: Final = 300
+_LEAST_WINDOW_S: Final = 0.9
+"""What a line's last window has to have seen to count: of less, the least lateness is more, which bends the line."""
+_GAP_S: Final = 0.1
+"""May be a pause: no window has counts of both its sides, as those before it may be too few."""
+_STEP_S: Final = 0.005
+"""More from one window to the next is no drift (1000 ppm make 1 ms) but samples that were left out or lost."""
+_KNOWN_AFTER_S: Final = 30.0
+"""From point to point, of all lines together."""
+_KNOWN_WEIGHT_S2: Final = 150.0
+"""Sum of squares about each line's middle: with half a millisecond of noise in the points, the slope's is 40 ppm."""
+_FIT_EVERY: Final = 5
+"""Windows; people read it, and each time costs a walk over all points."""
 
 
 class _Point(NamedTuple):
@@ -36,10 +42,11 @@ class Drift:
 
     def __init__(self) -> None:
         self._points: deque[_Point] = deque(maxlen=_WINDOWS)
+        self._new_points = 0
         self._line = 0
         self._origin: tuple[float, int] | None = None
         self._seen_s = 0.0
-        self._window_ends_s = 0.0
+        self._begun_s = 0.0
         self._least = _Point(0, 0.0, math.inf)
         self.ppm: float | None = None
         """How much faster it runs than 8000 samples a second; None until known. Any thread."""
@@ -47,19 +54,26 @@ class Drift:
     def observe(self, time_s: float, samples: int) -> None:
         """By `time_s` (CLOCK_MONOTONIC) `samples` had come in all; both only ever grow."""
         origin = self._origin
-        if origin is None or time_s - self._seen_s > _PAUSE_S:
-            origin = self._begin(time_s, samples)
+        if origin is None:
+            self._origin = origin = (time_s, samples)
+            self._line += 1
+            self._begin_window(time_s)
+        elif time_s - self._seen_s > _GAP_S:
+            self._end_window()
+            self._begin_window(time_s)
         self._seen_s = time_s
         late_s = time_s - origin[0] - (samples - origin[1]) / SAMPLE_RATE_HZ
         if late_s < self._least.late_s:
             self._least = _Point(self._line, time_s, late_s)
-        if time_s >= self._window_ends_s:
-            self._close_window(time_s)
+        if time_s - self._begun_s >= WINDOW_S:
+            self._end_window()
+            self._begin_window(time_s)
 
     def interrupted(self) -> None:
         """Samples are missing from here on, of the same stream: its rate is kept. Nothing where that is known."""
-        self._end_line()
-        self._origin = None
+        if self._origin is not None:
+            self._end_window()
+            self._origin = None
 
     def restart(self) -> None:
         """Another stream: nothing of the old one counts."""
@@ -67,27 +81,22 @@ class Drift:
         self._origin = None
         self.ppm = None
 
-    def _begin(self, time_s: float, samples: int) -> tuple[float, int]:
-        self._end_line()
-        self._line += 1
-        self._origin = origin = (time_s, samples)
-        self._window_ends_s = time_s + WINDOW_S
+    def _begin_window(self, time_s: float) -> None:
+        self._begun_s = time_s
         self._least = _Point(self._line, time_s, math.inf)
-        return origin
 
-    def _end_line(self) -> None:
-        if self._origin is not None and self._seen_s > self._window_ends_s - WINDOW_S + _LEAST_WINDOW_S:
-            self._close_window(self._seen_s)
-
-    def _close_window(self, time_s: float) -> None:
+    def _end_window(self) -> None:
+        if self._seen_s - self._begun_s < _LEAST_WINDOW_S:
+            return
         if self._points and self._points[-1].line == self._line:
             step_s = self._least.late_s - self._points[-1].late_s
             if abs(step_s) > _STEP_S:
                 self._line += 1
         self._points.append(self._least._replace(line=self._line))
-        self._least = _Point(self._line, time_s, math.inf)
-        self._window_ends_s = time_s + WINDOW_S
-        self._fit()
+        self._new_points += 1
+        if self._new_points >= _FIT_EVERY:
+            self._new_points = 0
+            self._fit()
 
     def _fit(self) -> None:
         lines: dict[int, list[_Point]] = {}
@@ -102,5 +111,7 @@ class Drift:
             mid_late_s = sum(point.late_s for point in points) / len(points)
             above += sum((point.time_s - mid_time_s) * (point.late_s - mid_late_s) for point in points)
             below += sum((point.time_s - mid_time_s) ** 2 for point in points)
+        if below < _KNOWN_WEIGHT_S2:
+            return
         # Who runs fast is ever less late.
         self.ppm = -above / below * 1e6
