@@ -100,7 +100,7 @@ class Session:
     """The call."""
 
     start: Literal["auto", "demand"] = setting(
-        "auto", "auto: always in the room; demand: only after 'ingestctl call'.", Choice("auto", "demand")
+        "auto", "auto: always in the room; demand: only when a call is asked for.", Choice("auto", "demand")
     )
     room_id: str | None = setting(None, "The room to join; null where the broker knows it.", OrNull(Text()))
     participant: Participant = group(Participant, "Who the device is in the room.")
@@ -139,7 +139,9 @@ class Mixer:
 class Capture:
     """The microphone."""
 
-    device: str = setting("default", "ALSA device; name the card (plughw:CARD=Name), numbers change.", Text())
+    device: str = setting(
+        "default", "ALSA device, see 'arecord -L'; name the card (plughw:CARD=Name), numbers change.", Text()
+    )
     channel: Literal["mix", "left", "right"] | int = setting(
         "mix",
         "What is sent: mix, the mean of all channels; or one, left (1), right (2) or its number from 1.",
@@ -153,7 +155,9 @@ class Capture:
 class Playback:
     """The loudspeaker."""
 
-    device: str = setting("default", "ALSA device; name the card (plughw:CARD=Name), numbers change.", Text())
+    device: str = setting(
+        "default", "ALSA device, see 'aplay -L'; name the card (plughw:CARD=Name), numbers change.", Text()
+    )
     gain_db: float = setting(0.0, "Gain in software, dB.", Number(low=-60, high=30, unit="dB"))
     mixer: Mixer | None = setting(None, "Hardware control to set and unmute.", OrNull(Group(Mixer)))
     max_delay_ms: int = setting(

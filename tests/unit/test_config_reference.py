@@ -12,6 +12,7 @@ import yaml
 
 from ingestd.config.groups import Setting
 from ingestd.config.schema import SETTINGS, Backend, Config
+from ingestd.control import ingestctl
 from tests.unit.config_case import ConfigCase
 
 REFERENCE = (Path(__file__).parents[2] / "etc/ingestd.yaml").read_text()
@@ -117,6 +118,14 @@ def test_every_key_is_documented_in_one_line_with_its_unit(setting: Setting) -> 
     ):
         if setting.path.endswith(suffix):
             assert unit in setting.doc
+
+
+def test_no_command_is_named_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "\n".join([REFERENCE, *(setting.doc for setting in SETTINGS)])
+    for command in set(re.findall(r"'ingestctl ([a-z]+)", text)):
+        with pytest.raises(SystemExit) as ended:
+            ingestctl.main([command, "--help"])
+        assert ended.value.code == 0, capsys.readouterr().err
 
 
 def test_the_list_of_keys() -> None:
