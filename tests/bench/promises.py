@@ -33,9 +33,9 @@ def add_figures(figures: Figures, results: Sequence[Result]) -> None:
         for player in others:
             other = verdicts[trace, player]
             if trace not in _NOT_COMPARED:
-                figures.add(f"{_prefix(trace)}_beaten_by_{player}", beaten(mine, other), max=0)
+                figures.add(f"{_prefix(trace)}_beaten_by_{player}", int(beaten(mine, other)), max=0)
             if trace == "music":
-                figures.add(f"music_later_than_{player}", mine.delay_mean_ms > other.delay_mean_ms, max=0)
+                figures.add(f"music_later_than_{player}", int(mine.delay_mean_ms > other.delay_mean_ms), max=0)
         if trace == "stall":
             figures.add("stall_recovery_s", mine.recovery_s, max=LONGEST_RECOVERY_S)
 

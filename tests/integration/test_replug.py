@@ -83,12 +83,14 @@ def test_devices_come_and_go(tmp_path: Path, sound: SoundRig, figures: Figures, 
     rate = len(gaps_ms) / (times_s[-1] - times_s[0])
     figures.add("replug_uplink_gap_p50_ms", float(np.median(gaps_ms)))
     figures.add("replug_uplink_gap_max_ms", float(gaps_ms.max()))
-    quiet = is_quiet(figures, "replug_uplink", ticker.gaps_ms(run.began_s, run.ended_s))
-    assert figures.add("replug_uplink_gap_p99_ms", float(np.percentile(gaps_ms, 99)), max=GAP_MS if quiet else None)
-    bounds = {"min": 49.5, "max": 50.5} if quiet else {}
+    judged = is_quiet(figures, "replug_uplink", ticker.gaps_ms(run.began_s, run.ended_s))
+    assert figures.add("replug_uplink_gap_p99_ms", float(np.percentile(gaps_ms, 99)), max=GAP_MS if judged else None)
+    bounds = {"min": 49.5, "max": 50.5} if judged else {}
     assert figures.add("replug_uplink_frames_per_second", rate, **bounds)
-    quiet = is_quiet(figures, "replug_absent", ticker.gaps_ms(run.absent_from_s, run.absent_until_s))
-    assert figures.add("replug_absent_gap_p99_ms", float(np.percentile(absent_ms, 99)), max=GAP_MS if quiet else None)
+    absent_judged = is_quiet(figures, "replug_absent", ticker.gaps_ms(run.absent_from_s, run.absent_until_s))
+    most_ms = GAP_MS if absent_judged else None
+    assert figures.add("replug_absent_gap_p99_ms", float(np.percentile(absent_ms, 99)), max=most_ms)
+    figures.add("replug_gaps_judged", int(judged and absent_judged))
 
     more = run.after.more_than(run.before)
     threads = len(run.after.threads) - len(run.before.threads)
@@ -105,6 +107,9 @@ def test_devices_come_and_go(tmp_path: Path, sound: SoundRig, figures: Figures, 
     assert figures.add("replug_memory_more_kib", grown_kib, max=GROWTH_KIB)
     if times >= ENOUGH_TO_TELL:
         assert figures.add("replug_memory_more_each_kib", growth_each_kib(run), max=GROWTH_EACH_KIB)
+    if not (judged and absent_judged):
+        # Last of all, as whatever else is promised has been held against it by now.
+        pytest.skip("all but the gaps holds; those say nothing, as a ticker alone had some of over 25 ms (p99) here")
 
 
 def come_and_go(sound: SoundRig, room: StandIn, device: AlsaDevice, times: int, absent_s: float) -> Run:

@@ -92,6 +92,13 @@ def test_an_overrun_is_a_stall_and_an_absent_card_is_none() -> None:
     assert judge.late_s(events, 0.1) == [(1.0, 1.1)]
 
 
+def test_the_share_of_a_time_that_spans_cover_counts_nothing_twice() -> None:
+    assert judge.share_covered([], 10, 20) == 0
+    assert judge.share_covered([(11, 12), (15, 16.5)], 10, 20) == pytest.approx(0.25)
+    assert judge.share_covered([(15, 17), (11, 14), (12, 13), (13.5, 16)], 10, 20) == pytest.approx(0.6)
+    assert judge.share_covered([(0, 11), (19, 30), (40, 50)], 10, 20) == pytest.approx(0.2)
+
+
 @pytest.mark.parametrize("growth_ms", [0.0, 54.0])
 def test_a_delay_that_grows_is_seen(growth_ms: float) -> None:
     rng = np.random.default_rng(3)

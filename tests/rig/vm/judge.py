@@ -99,6 +99,17 @@ def late_s(events: Sequence[Event], limit_s: float) -> list[tuple[float, float]]
     return spans
 
 
+def share_covered(spans: Iterable[tuple[float, float]], from_s: float, until_s: float) -> float:
+    """How much of that time lies in one of the spans at least, 0 to 1."""
+    covered_s, told_s = 0.0, from_s
+    for start_s, end_s in sorted(spans):
+        more_s = min(end_s, until_s) - max(start_s, told_s)
+        if more_s > 0:
+            covered_s += more_s
+            told_s = end_s
+    return covered_s / (until_s - from_s)
+
+
 def delays(
     heard: Pcm, when: Line, said: Pcm, spans: Sequence[Span], began_s: float, from_s: float, until_s: float
 ) -> Times:
