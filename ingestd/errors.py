@@ -9,6 +9,7 @@
     │   └── ChannelClosed         closed by the peer, by us, or cut
     ├── WireError              one inbound message was refused; count it, go on
     └── DeviceError            a sound device is absent or was lost; look for it again
+        └── UnfitDeviceError      it is there and can't be used: a person mends it; look seldom
 
 Messages name what happened, where, and what to do. None of them ever holds a token or a `ref`.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import enum
 import re
+from typing import Final
 
 
 class IngestdError(Exception):
@@ -101,6 +103,19 @@ class WireError(IngestdError):
 
 class DeviceError(IngestdError):
     """A sound device is absent, busy or was lost."""
+
+
+class UnfitDeviceError(DeviceError):
+    """A sound device is there, but can't be used as it is configured.
+
+    To find that out it is opened in full, which holds up every thread: not to be done twice a second.
+    """
+
+    RETRY_S: Final = 30.0
+    """How soon another device by the same name, put in its place, is found at the latest."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message}; it is tried again every {self.RETRY_S:.0f} s")
 
 
 def key_of(error: Exception) -> str:

@@ -21,7 +21,7 @@ from ingestd.audio.alsa_names import through_plug
 from ingestd.audio.ports import Negotiated
 from ingestd.audio.proc_asound import LINEAR, PROC_ASOUND, Hardware, hardware_of, rate_converter
 from ingestd.core.wire import SAMPLE_RATE_HZ
-from ingestd.errors import DeviceError
+from ingestd.errors import UnfitDeviceError
 
 _FORMAT: Final = "S16_LE"
 _SAMPLE_BITS: Final = 16
@@ -86,7 +86,7 @@ class Opener:
         """Opens the device for so many channels; to capture, for as many as its hardware turns out to have.
 
         After the first time the device is looked for in passing, since an open by pyalsaaudio holds up every thread.
-        Raises DeviceError where it is absent, busy or unfit.
+        Raises DeviceError where it is absent or busy, UnfitDeviceError where it is unfit.
         """
         if self._tried and (code := libasound.probe(self._device, self._direction, channels)):
             raise cant_open(self._stream.kind, self._device, code)
@@ -116,7 +116,7 @@ class Opener:
                 return found
             close_pcm(found.pcm)
             refusal = f"{kind} device {self._device!r} gives {found}"
-        raise DeviceError(f"{refusal}, and ALSA's plug can't convert it; `arecord -L` and `aplay -L` list others")
+        raise UnfitDeviceError(f"{refusal}, and ALSA's plug can't convert it; `arecord -L` and `aplay -L` list others")
 
     def _open_as(self, name: str, channels: int) -> Any:
         return alsaaudio.PCM(

@@ -17,7 +17,7 @@ from ingestd.audio.ports import Block, Negotiated
 from ingestd.audio.proc_asound import PROC_ASOUND
 from ingestd.core.channels import Channel, position_of, to_mono
 from ingestd.core.wire import FRAME_SAMPLES
-from ingestd.errors import DeviceError
+from ingestd.errors import DeviceError, UnfitDeviceError
 
 _STREAM: Final = Stream("capture", period_samples=FRAME_SAMPLES, periods=20)
 """400 ms: what may pile up while something holds this process back, before samples are lost."""
@@ -64,12 +64,12 @@ class AlsaSource:
         self._read_some()  # the first read starts the stream
         return opened.negotiated
 
-    def _no_such_channel(self) -> DeviceError:
+    def _no_such_channel(self) -> UnfitDeviceError:
         if self._channels == 1:
             has, write = "one channel", "mix"
         else:
             has, write = f"{self._channels} channels", f"mix or 1 to {self._channels}"
-        return DeviceError(
+        return UnfitDeviceError(
             f"capture device {self._device!r} has {has}, and audio.capture.channel is {self._channel}: write {write}"
         )
 

@@ -37,7 +37,7 @@ class Source(Protocol):
     """A microphone. All calls from the capture thread."""
 
     def open(self) -> Negotiated:
-        """Opens the device and starts it. Raises DeviceError where it is absent, busy or unfit."""
+        """Opens and starts the device. Raises DeviceError where it is absent or busy, UnfitDeviceError where unfit."""
 
     def read(self, timeout_s: float) -> Block | None:
         """Waits for the next samples; None where none came in time. Raises DeviceError when the device is lost."""
@@ -50,7 +50,7 @@ class Sink(Protocol):
     """A speaker. All calls from the receiver thread; none of them blocks."""
 
     def open(self) -> Negotiated:
-        """Opens the device. Raises DeviceError where it is absent, busy or unfit."""
+        """Opens the device. Raises DeviceError where it is absent or busy, UnfitDeviceError where unfit."""
 
     def queued(self) -> int:
         """Samples written and not yet played; 0 after an underrun. Raises DeviceError when the device is lost."""

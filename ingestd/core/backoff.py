@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from ingestd.errors import DeviceError, UnfitDeviceError
+
 BASE_S: Final = 0.5
 CAP_S: Final = 60.0
 
@@ -33,3 +35,21 @@ class Backoff:
     def reset(self) -> None:
         """The last attempt proved good: the next wait starts from the base again."""
         self.attempts = 0
+
+
+class Reopening:
+    """When a device that was lost is opened again: soon, but ever less soon while it is unfit. The device's thread.
+
+    Without jitter, as nobody else waits for it, and not seldom at once, as what was just plugged in may answer oddly.
+    """
+
+    def __init__(self, soon_s: float) -> None:
+        self._soon_s = soon_s
+        self._unfit = Backoff(lambda: 1.0, soon_s, UnfitDeviceError.RETRY_S)
+
+    def wait_s(self, error: DeviceError) -> float:
+        """How long to wait after this error, seconds."""
+        if isinstance(error, UnfitDeviceError):
+            return self._unfit.next_s()
+        self._unfit.reset()
+        return self._soon_s

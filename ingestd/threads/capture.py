@@ -7,6 +7,7 @@ from typing import Final
 
 from ingestd.audio.ports import Block, Negotiated, Source
 from ingestd.core import pacing
+from ingestd.core.backoff import Reopening
 from ingestd.core.drift import Drift
 from ingestd.core.ducking import Ducker, RoomVoice
 from ingestd.core.faults import Loss
@@ -70,22 +71,31 @@ class CaptureThread(Worker):
         self._source = source
         self._mic = microphone
         self._ducker = Ducker(voice) if voice is not None else None
+        self._reopening = Reopening(_REOPEN_S)
         self._start_s: float | None = None  # how long this device may take to its first samples, once that is known
 
     def run_until_stopped(self) -> None:
         """See `Worker`."""
         while not self._stopping.is_set():
+            wait_s = _REOPEN_S
             try:
                 self._capture()
             except DeviceError as error:
+                wait_s = self._reopening.wait_s(error)
                 self._mic.lost = True
                 self._mic.meter.clear()
                 if self._mic.loss.goes_on(error.key, time.monotonic()):
                     self._mailbox.post(DeviceChanged("capture", self._mic.device or "", error))
             finally:
                 self._source.close()
+            self._pause(wait_s)
+
+    def _pause(self, seconds: float) -> None:
+        """Bit by bit, so that this thread is seen to live meanwhile."""
+        while seconds > 0 and not self._stopping.is_set():
             self.progress_s = time.monotonic()
-            self._stopping.wait(_REOPEN_S)
+            self._stopping.wait(min(seconds, _REOPEN_S))
+            seconds -= _REOPEN_S
 
     def _capture(self) -> None:
         """Until the device is lost (DeviceError) or the thread is stopped."""

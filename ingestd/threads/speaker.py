@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ingestd.audio.ports import Negotiated, Sink
+from ingestd.core.backoff import Reopening
 from ingestd.core.devicefill import DeviceFill
 from ingestd.core.drift import Drift
 from ingestd.core.ducking import RoomVoice
@@ -44,6 +45,7 @@ class Speaker:
         self._mailbox = mailbox
         self._voice = voice
         self._clock = clock
+        self._reopening = Reopening(_REOPEN_S)
         self._next_try_s = 0.0
         self.loss = Loss()
         """The present one, where there is one."""
@@ -160,6 +162,6 @@ class Speaker:
         self.lost = True
         self.queued_samples = 0
         self.meter.clear()
-        self._next_try_s = now + _REOPEN_S
+        self._next_try_s = now + self._reopening.wait_s(error)
         if self.loss.goes_on(error.key, now):
             self._mailbox.post(DeviceChanged("playback", self.device or "", error))
