@@ -13,7 +13,7 @@ from tests.bench.audio import Result
 from tests.bench.traces import description
 from tests.rig.figures import Figures
 
-_HEADING = "player  PESQ least delay  95 % device filled dropped speech  dry clicks less more"
+_HEADING = "player  PESQ least delay  95 % device filled dropped speech dry clicks less more"
 _LEGEND = (
     "PESQ: mean and least of all utterances. delay: mean and 95 %, ms, and what of it lies in the device's queue. "
     "filled, dropped: ms made up for missing sound, and thrown away; speech: ms of it that nobody heard. "
@@ -64,7 +64,7 @@ def _lines(name: str, results: Sequence[Result]) -> Iterator[str]:
         yield (
             f"{result.job.player:<6} {pesq} {verdict.delay_mean_ms:5.0f} "
             f"{verdict.delay_p95_ms:5.0f} {verdict.device_mean_ms:6.0f} {counts.concealed_ms:6.0f} "
-            f"{counts.dropped_ms:7.0f} {verdict.speech_lost_ms:6.0f} {counts.underruns:4} {len(verdict.clicks_s):6} "
+            f"{counts.dropped_ms:7.0f} {verdict.speech_lost_ms:6.0f} {counts.underruns:3} {len(verdict.clicks_s):6} "
             f"{counts.accelerated:4} {counts.expanded:4}"
         )
     ours = next((result.verdict for result in results if result.job.player == "ours"), None)
