@@ -123,13 +123,13 @@ class Playout:
         self._history = array("h", bytes(2 * _HISTORY))
 
     def starved(self, samples: int) -> None:
-        """Nobody pulled in time, and the speaker ran dry for so long; to be told before what came meanwhile is pushed.
+        """Nobody pulled in time; the speaker ran dry for so long, or not at all (0). To be told before the next push.
 
         Its clock went on: without that, all that is pushed next would seem to have come early, and the rest late.
         """
         self._pulled += samples
         self._target.excuse(self._pulled)
-        if self._playing:
+        if self._playing and samples:
             self._playing = False
             self._concealment = None
             self._first_came = self._pulled if self._queue else None

@@ -93,6 +93,8 @@ class TargetDelay:
             self._note(time, lateness)
             self._weigh(time, lateness)
             return
+        if after_gap and self._gap_end is not None:
+            self._take_for_pause(self._gap_end)  # nothing caught up before the next gap
         if self._gap_end is None:
             self._gap_end = time
             self._gap_most = self._gap_least = lateness
@@ -113,11 +115,15 @@ class TargetDelay:
                 self._note(time, self._gap_least)
                 self._weigh(time, self._gap_most)
         elif since_gap >= _DECIDE_AFTER or base is None:
-            self.pauses += 1
-            self._recent.clear()
-            self._note(time, self._gap_least)
+            self._take_for_pause(time)
         else:
             return
+        self._gap_end = None
+
+    def _take_for_pause(self, time: int) -> None:
+        self.pauses += 1
+        self._recent.clear()
+        self._note(time, self._gap_least)
         self._gap_end = None
 
     def _note(self, time: int, lateness: int) -> None:

@@ -78,10 +78,12 @@ class Speaker:
 
         That the device ran dry meanwhile is so as surely as its clock runs, whether or not it reports an underrun.
         """
-        dry_s = now - self._fed_s - self.queued_samples / SAMPLE_RATE_HZ
-        if not self.lost and dry_s > _OVERSLEPT_S:
-            self._playout.starved(round(dry_s * SAMPLE_RATE_HZ))
-            self._fed_s += dry_s
+        away_s = now - self._fed_s
+        if self.lost or away_s <= LONGEST_WAIT_S + _OVERSLEPT_S:
+            return
+        dry_s = max(0.0, away_s - self.queued_samples / SAMPLE_RATE_HZ)
+        self._playout.starved(round(dry_s * SAMPLE_RATE_HZ))
+        self._fed_s += dry_s
 
     def feed(self, now: float) -> float:
         """Tops up the device from the playout; returns when to come back at the latest."""

@@ -284,22 +284,25 @@ def test_time_in_which_nobody_fed_the_device_is_told_to_the_playout(case: Case) 
     starved: list[int] = []
     case.playout.starved = starved.append  # type: ignore[method-assign, assignment]
     case.run(1)
-    for late_s in (0.0, 0.01):
-        case.speaker.catch_up(case.now + FILL / 8000 + late_s)
+    case.speaker.feed(case.now)
+    fed_s, held = case.now, case.held
+    for away_s in (0.0, 0.02, 0.035):
+        case.speaker.catch_up(fed_s + away_s)
     assert starved == [], "as good as in time"
-    fed_s = case.now
-    case.speaker.feed(fed_s)
-    held = case.held
+    case.speaker.catch_up(fed_s + 0.045)
+    assert starved == [0], "too late, though the device had enough"
+    starved.clear()
     for _ in range(2):
         case.speaker.catch_up(fed_s + 0.3)
-    assert starved == [pytest.approx(0.3 * 8000 - held, abs=2)], "once"
+    assert starved == [pytest.approx(0.3 * 8000 - held, abs=2), 0], "once"
+    starved.clear()
     case.held = 0
     case.run(1)
     case.speaker.catch_up(case.now)
     case.sink.lost = case.sink.absent = LOST
     case.run(1)
     case.speaker.catch_up(case.now + 5)
-    assert len(starved) == 1, "nothing of this for a device that is gone"
+    assert starved == [], "nothing of this for a device that is gone"
 
 
 def test_how_often_the_device_ran_dry_is_its_own_count(case: Case) -> None:

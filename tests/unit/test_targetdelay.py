@@ -83,8 +83,9 @@ def test_it_covers_no_more_than_allowed_and_that_much_of_what_is_later(
 
 def test_what_no_allowed_delay_could_cover_does_not_count() -> None:
     target = TargetDelay(100 * MS)
-    run(target, ([0.0] * 24 + [2000.0]) * 40)
+    run(target, ([0.0] * 149 + [2000.0]) * 10 + [0.0] * 149)
     assert target.samples == LEAST_DELAY
+    assert target.stalls == 10
 
 
 @pytest.mark.parametrize(("frame_ms", "target_ms"), [(10, 40), (20, 40), (40, 60), (100, 120), (300, 320)])
@@ -146,6 +147,19 @@ def test_the_base_is_that_of_the_last_two_seconds() -> None:
     assert target.base == 30 * MS
     run(target, [0.0], start=seconds(4.1))
     assert target.base == 0, "an earlier one is believed at once"
+
+
+def test_a_short_word_between_two_pauses_is_no_jitter() -> None:
+    target = TargetDelay(MOST)
+    now = media = 0
+    for talk_s, pause_s in ((10, 1.0), (0.1, 0.6), (0.1, 0.9), (3, 0.0)):
+        for _ in range(seconds(talk_s)):
+            media += FRAME
+            now += FRAME
+            target.arrived(media, now)
+        now += round(pause_s * 1000) * MS
+    assert target.samples == LEAST_DELAY
+    assert target.stalls == 0
 
 
 def test_pauses_stay_pauses_where_this_machine_oversleeps_in_them() -> None:
