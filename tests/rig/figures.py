@@ -45,6 +45,7 @@ class Figures:
 
         A name given twice keeps the last value. NaN and infinity stand for "could not be measured".
         """
+        value = float(value)  # numpy's own numbers are none that JSON knows
         self.values[name] = value
         self.bounds.pop(name, None)
         if max is None and min is None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from tests.rig.figures import Figures
 
 ROOT = Path(__file__).parents[2]
@@ -75,3 +77,10 @@ def test_a_session_writes_its_figures_and_fails_on_a_missed_bound(tmp_path: Path
     assert "1 passed" in done.stdout
     assert "MISSED ≤ 24" in done.stdout
     assert json.loads((tmp_path / "out.json").read_text())["bounds"] == {"gap_ms": {"max": 24, "met": False}}
+
+
+def test_numbers_of_numpy_are_written_too(tmp_path: Path) -> None:
+    figures = Figures()
+    assert figures.add("some_ms", np.float64(1.5), max=2)
+    figures.write(tmp_path / "figures.json")
+    assert json.loads((tmp_path / "figures.json").read_text())["bounds"]["some_ms"] == {"max": 2, "met": True}
