@@ -93,14 +93,15 @@ class TargetDelay:
             self._note(time, lateness)
             self._weigh(time, lateness)
             return
-        if after_gap and self._gap_end is not None:
-            self._take_for_pause(self._gap_end)  # nothing caught up before the next gap
         if self._gap_end is None:
-            self._gap_end = time
-            self._gap_most = self._gap_least = lateness
+            self._gap_most = lateness
+        gap_end = self._gap_end
+        if after_gap or gap_end is None:  # perhaps before the last was judged: both are, by what follows this one
+            self._gap_end = gap_end = time
+            self._gap_least = lateness
         self._gap_most = max(self._gap_most, lateness)
         self._gap_least = min(self._gap_least, lateness)
-        self._judge_gap(time, lateness, time - self._gap_end)
+        self._judge_gap(time, lateness, time - gap_end)
 
     def _caught_up(self, since: int, lateness: int) -> bool:
         """The speaker is filled again, and what waited for it has been seen."""
@@ -115,15 +116,11 @@ class TargetDelay:
                 self._note(time, self._gap_least)
                 self._weigh(time, self._gap_most)
         elif since_gap >= _DECIDE_AFTER or base is None:
-            self._take_for_pause(time)
+            self.pauses += 1
+            self._recent.clear()
+            self._note(time, self._gap_least)
         else:
             return
-        self._gap_end = None
-
-    def _take_for_pause(self, time: int) -> None:
-        self.pauses += 1
-        self._recent.clear()
-        self._note(time, self._gap_least)
         self._gap_end = None
 
     def _note(self, time: int, lateness: int) -> None:
