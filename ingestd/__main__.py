@@ -25,9 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load_config(arguments.config)
     except ConfigError as error:
         for fault in error.faults:
-            print(fault, file=sys.stderr)  # noqa: T201 - before there is a log
+            print(fault, file=sys.stderr)
         count = len(error.faults)
-        print(f"ingestd: {count} fault{'s' * (count != 1)} in the configuration", file=sys.stderr)  # noqa: T201
+        print(f"ingestd: {count} fault{'s' * (count != 1)} in the configuration", file=sys.stderr)
         return EXIT_CONFIG
     if arguments.check:
         return _check_files(arguments.config, config)
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             AlsaSink(playback.device, level(playback.mixer)),
         )
     except (BackendError, StartError) as error:
-        print(f"{arguments.config}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{arguments.config}: {error}", file=sys.stderr)
         return EXIT_CONFIG
     return daemon.run()
 
@@ -59,13 +59,13 @@ def _check_files(path: Path, config: Config) -> int:
     try:
         tls_of(config.backend)
     except BackendError as error:
-        print(f"{path}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{path}: {error}", file=sys.stderr)
         return EXIT_CONFIG
     try:
         read_token(config.backend.token_file)
     except ConfigError as error:
-        print(f"{error} (ingestd starts, and reads it anew for every session)", file=sys.stderr)  # noqa: T201
-    print(f"{path}: good")  # noqa: T201
+        print(f"{error} (ingestd starts, and reads it anew for every session)", file=sys.stderr)
+    print(f"{path}: good")
     return 0
 
 

@@ -33,7 +33,7 @@ _TEXT_TAGS = ("str", "timestamp", "value")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-class _Unusable(Exception):  # noqa: N818
+class _Unusable(Exception):  # noqa: N818 (it only unwinds: the fault is told already)
     """The rest of the file can't be read; the fault has been told."""
 
 

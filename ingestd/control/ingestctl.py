@@ -27,13 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         with ControlClient(arguments.socket) as client:
             return _run(client, arguments)
     except RpcError as error:
-        print(f"ingestctl: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its terminal
+        print(f"ingestctl: {error}", file=sys.stderr)
         return EXIT_REFUSED
     except _OutputGoneError:
         return EXIT_PIPE
     except OSError as error:
         reason = error.strerror or str(error)
-        print(  # noqa: T201
+        print(
             f"ingestctl: no answer on {arguments.socket}: {reason}; is ingestd running (systemctl status ingestd), "
             "and are you root or in the group ingestd?",
             file=sys.stderr,
@@ -124,7 +124,7 @@ class _OutputGoneError(Exception):
 
 def _say(text: str) -> None:
     try:
-        print(text, flush=True)  # noqa: T201
+        print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain at exit
         raise _OutputGoneError from None

@@ -17,7 +17,8 @@ from array import array
 from collections import deque
 from typing import Final, NamedTuple
 
-from ingestd.core.level import RAMP_SAMPLES, Fader, energy, is_silence, power_of
+from ingestd.core.energy import mean_square
+from ingestd.core.level import RAMP_SAMPLES, Fader, is_silence, power_of
 from ingestd.core.wire import SAMPLE_RATE_HZ
 
 HOLD_S: Final = 0.18
@@ -78,7 +79,7 @@ class RoomVoice:
         for number in range(steps):
             end = (number + 1) * _STEP_SAMPLES if number < steps - 1 else count
             step = samples[number * _STEP_SAMPLES : end]
-            power = energy(step) / len(step)
+            power = mean_square(step)
             if power > max(_LEAST_VOICE, _OVER_NOISE * self._noise.power):
                 voiced_until = end
             self._noise.add(power, len(step))

@@ -7,13 +7,11 @@ that any thread sets and reads them without a lock.
 from __future__ import annotations
 
 import math
-import sys
 from array import array
-from collections.abc import Iterable, Sequence
 from itertools import groupby
-from operator import mul
 from typing import Final
 
+from ingestd.core.energy import mean_square
 from ingestd.core.wire import SAMPLE_RATE_HZ
 
 MAX_SAMPLE: Final = 32767
@@ -31,19 +29,6 @@ _HALF: Final = _ONE >> 1
 _RMS_WINDOW_S: Final = 0.3
 _PEAK_HOLD_S: Final = 1.0
 _PEAK_FALL_DB_PER_S: Final = 20.0
-
-if sys.version_info >= (3, 12):
-    from math import sumprod as _sumprod
-else:
-
-    def _sumprod(left: Iterable[int], right: Iterable[int]) -> int:
-        return sum(map(mul, left, right))
-
-
-def energy(samples: Sequence[int]) -> int:
-    """The sum of the squares."""
-    return int(_sumprod(samples, samples))
-
 
 def power_of(dbfs: float) -> float:
     """The mean square of samples at that RMS level."""
@@ -194,12 +179,12 @@ class Meter:
         count = len(pcm) // 2
         if not count:
             return
-        mean_square, held = self._reading
+        power_now, held = self._reading
         seconds = count / SAMPLE_RATE_HZ
         power, peak = 0.0, 0
         if not is_silence(pcm):
             samples = array("h", pcm).tolist()
-            power = energy(samples) / count
+            power = mean_square(samples)
             highest, lowest = max(samples), min(samples)
             peak = max(highest, -lowest)
         if peak >= held:
@@ -208,8 +193,8 @@ class Meter:
             self._peak_age_s += seconds
             if self._peak_age_s > _PEAK_HOLD_S:
                 held = max(float(peak), held * 10.0 ** (-_PEAK_FALL_DB_PER_S * seconds / 20.0))
-        mean_square += (power - mean_square) * (1.0 - math.exp(-seconds / _RMS_WINDOW_S))
-        self._reading = (mean_square, held)
+        power_now += (power - power_now) * (1.0 - math.exp(-seconds / _RMS_WINDOW_S))
+        self._reading = (power_now, held)
 
     def clear(self) -> None:
         """The device is gone: what it showed last is no longer so. The same thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
-from ingestd.core.timescale import mean_square
+from ingestd.core.energy import mean_square
 from ingestd.core.wire import SAMPLE_RATE_HZ
 
 PAUSE: Final = 100 * SAMPLE_RATE_HZ // 1000

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from array import array
-from operator import mul
 from typing import Final
+
+from ingestd.core.energy import dot, energy
 
 LEAST_LAG: Final = 20
 """Samples, 2.5 ms: a voice of 400 Hz."""
@@ -26,11 +27,6 @@ def cross_fade(out: array[int], into: array[int]) -> array[int]:
     return array("h", [(a * (n - i) + b * i) // n for i, (a, b) in enumerate(zip(out, into, strict=True), start=1)])
 
 
-def mean_square(samples: array[int]) -> float:
-    """Energy a sample; 0 for none."""
-    return sum(map(mul, samples, samples)) / len(samples) if samples else 0.0
-
-
 def find_period(signal: array[int], at: int) -> tuple[int, float]:
     """The lag by which the WINDOW from `at` on most resembles what was before, and the correlation there (−1 to 1).
 
@@ -38,12 +34,12 @@ def find_period(signal: array[int], at: int) -> tuple[int, float]:
     """
     coarse = _best_coarse_lag(signal, at)
     here = signal[at : at + WINDOW]
-    energy_here = sum(map(mul, here, here)) or 1
+    energy_here = energy(here) or 1
     found = (coarse, -1.0)
     for lag in range(max(LEAST_LAG, coarse - 1), min(MOST_LAG, coarse + 1) + 1):
         there = signal[at - lag : at - lag + WINDOW]
-        energy_there = sum(map(mul, there, there)) or 1
-        correlation = sum(map(mul, here, there)) / math.sqrt(energy_here * energy_there)
+        energy_there = energy(there) or 1
+        correlation = dot(here, there) / math.sqrt(energy_here * energy_there)
         if correlation > found[1]:
             found = (lag, correlation)
     return found
@@ -54,10 +50,10 @@ def _best_coarse_lag(signal: array[int], at: int) -> int:
     best, best_score = LEAST_LAG, 0.0
     for lag in range(LEAST_LAG, MOST_LAG + 1, 2):
         there = signal[at - lag : at - lag + WINDOW : 2]
-        product = sum(map(mul, here, there))
+        product = dot(here, there)
         if product <= 0:
             continue
-        score = product * product / (sum(map(mul, there, there)) or 1)
+        score = product * product / (energy(there) or 1)
         if score > best_score:
             best, best_score = lag, score
     return best

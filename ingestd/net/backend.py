@@ -121,7 +121,7 @@ def _http(tls: ssl.SSLContext, deadline_s: float) -> requests.Session:
 
         def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
             pool = super().get_connection_with_tls_context(*args, **kwargs)
-            pool.ConnectionCls = _bounded(pool.ConnectionCls, deadline_s)  # type: ignore[attr-defined]
+            pool.ConnectionCls = _bounded(pool.ConnectionCls, deadline_s)  # type: ignore[attr-defined] # urllib3's own hook, which its types leave out
             return pool
 
     class ContextAdapter(DeadlineAdapter):
@@ -152,7 +152,7 @@ def _http(tls: ssl.SSLContext, deadline_s: float) -> requests.Session:
 def _bounded(kind: Any, deadline_s: float) -> Any:
     """urllib3's class of connection `kind`, reading under a deadline."""
 
-    class Bounded(kind):  # type: ignore[misc]
+    class Bounded(kind):  # type: ignore[misc] # a class that is known at run time only
         sock: Any
 
         def connect(self) -> None:

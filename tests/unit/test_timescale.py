@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ingestd.core import timescale
+from ingestd.core.energy import mean_square
 from ingestd.core.timescale import MOST_LAG, WINDOW
 from tests.rig.speech import speak
 
@@ -58,7 +59,7 @@ def test_real_speech_gets_no_steps() -> None:
     tried = 0
     for at in range(2000, len(speech) - 2000, 731):
         lag, likeness = timescale.find_period(speech, at)
-        if likeness < 0.9 or timescale.mean_square(speech[at - 80 : at + 80]) < 500**2:
+        if likeness < 0.9 or mean_square(speech[at - 80 : at + 80]) < 500**2:
             continue
         tried += 1
         here = slice(at - 2 * MOST_LAG, at + 2 * MOST_LAG)
@@ -80,6 +81,6 @@ def test_a_cross_fade_begins_near_one_and_ends_in_the_other() -> None:
 
 
 def test_mean_square() -> None:
-    assert timescale.mean_square(array("h", [3, -3, 3])) == 9
-    assert timescale.mean_square(array("h")) == 0
-    assert timescale.mean_square(array("h", [-32768] * WINDOW)) == 2**30
+    assert mean_square(array("h", [3, -3, 3])) == 9
+    assert mean_square(array("h")) == 0
+    assert mean_square(array("h", [-32768] * WINDOW)) == 2**30
