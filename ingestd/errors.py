@@ -6,7 +6,11 @@
     ├── BackendError           no session was created; the supervisor retries by `fault`
     ├── ChannelError           a connection is over or never came to be
     │   ├── RemoteProtocolError   the peer broke RFC 6455: close 1002 and start afresh
+    │   ├── CertificateError      the server's certificate is refused: a person's job
+    │   ├── UpgradeRefused        the server answered the WebSocket's opening by an HTTP status
+    │   ├── ProxyRefused          the proxy will not let us through: a person's job
     │   └── ChannelClosed         closed by the peer, by us, or cut
+    │      └── MeetingEnded          the room is over for this device, which is no fault
     ├── WireError              one inbound message was refused; count it, go on
     └── DeviceError            a sound device is absent or was lost; look for it again
         └── UnfitDeviceError      it is there and can't be used: a person mends it; look seldom
@@ -54,6 +58,7 @@ class BackendFault(enum.Enum):
     REFUSED = "refused"
     TLS = "tls"
     TOKEN = "token"  # noqa: S105 - the name of a fault
+    PROXY = "proxy"
     BAD_ANSWER = "bad-answer"
 
 
@@ -79,6 +84,32 @@ class RemoteProtocolError(ChannelError):
     """The peer broke RFC 6455; the connection can't be trusted any further."""
 
 
+class CertificateError(ChannelError):
+    """The server's certificate is refused, or the clock is before its start."""
+
+
+class UpgradeRefused(ChannelError):  # noqa: N818 - what happened
+    """The server answered the opening handshake by an HTTP `status` other than 101."""
+
+    def __init__(self, message: str, status: int, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+    @property
+    def key(self) -> str:
+        """See `IngestdError`."""
+        return f"upgrade refused with {self.status}"
+
+
+class ProxyRefused(ChannelError):  # noqa: N818 - what happened
+    """The proxy answered CONNECT by an HTTP `status` that will not change by itself (401, 403, 405, 407)."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class ChannelClosed(ChannelError):  # noqa: N818 - an end, not always an error
     """The connection is closed. `code` is the peer's close code (RFC 6455 §7.4), None for a cut without one."""
 
@@ -88,9 +119,23 @@ class ChannelClosed(ChannelError):  # noqa: N818 - an end, not always an error
         self.reason = reason
 
     @property
+    def ended(self) -> bool:
+        """Somebody ended it on purpose: by `meeting-left`, or by a close frame that tells of no fault."""
+        return self.code is not None and (self.code in (1000, 1005) or 4000 <= self.code < 5000)
+
+    @property
     def key(self) -> str:
         """See `IngestdError`; a server may give another reason every time."""
         return super().key if self.code is None else f"closed with code {self.code}"
+
+
+class MeetingEnded(ChannelClosed):
+    """The room is over for this device: a `meeting-left`, or a call that was hung up."""
+
+    @property
+    def ended(self) -> bool:
+        """See `ChannelClosed`."""
+        return True
 
 
 class WireError(IngestdError):

@@ -18,8 +18,12 @@ CAP_S: Final = 60.0
 class Backoff:
     """One sequence of attempts. `random` gives uniform numbers in [0, 1). One thread."""
 
-    def __init__(self, random: Callable[[], float], base_s: float = BASE_S, cap_s: float = CAP_S) -> None:
+    def __init__(
+        self, random: Callable[[], float], base_s: float = BASE_S, cap_s: float = CAP_S, least_s: float = 0.0
+    ) -> None:
+        """No wait is shorter than `least_s`."""
         self._random = random
+        self._least_s = least_s
         self._base_s = base_s
         self._cap_s = cap_s
         self.attempts = 0
@@ -30,7 +34,7 @@ class Backoff:
         # The exponent is bounded: after years of a dead backend 2**attempts would be a number of megabytes.
         ceiling = min(self._cap_s, self._base_s * 2.0 ** min(self.attempts, 32))
         self.attempts += 1
-        return self._random() * ceiling
+        return self._least_s + self._random() * max(0.0, ceiling - self._least_s)
 
     def reset(self) -> None:
         """The last attempt proved good: the next wait starts from the base again."""

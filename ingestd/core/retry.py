@@ -1,0 +1,105 @@
+"""How long to wait before the next attempt, by what ended the last one. Pure.
+
+What passes by itself is tried again by exponential backoff with full jitter (`backoff`); what only a person can
+mend is tried slowly; a call that was ended on purpose is no fault, but is not run after either.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Final
+
+from ingestd.core.backoff import Backoff
+from ingestd.core.times import DEFAULT, Times
+from ingestd.errors import (
+    BackendError,
+    BackendFault,
+    CertificateError,
+    ChannelClosed,
+    ProxyRefused,
+    UpgradeRefused,
+)
+
+_EXPIRED: Final = 1008
+_REF_REFUSED: Final = (400, 401, 402, 403, 404, 409, 410)
+"""HTTP statuses of the opening handshake: whatever they mean of other URLs, ours holds for one session only."""
+
+
+class Cause(enum.Enum):
+    """What kind of end it was; the value is shown."""
+
+    TRANSIENT = "passes by itself"
+    RATE_LIMITED = "asked to wait"
+    EXPIRED = "session expired"
+    PERSON = "a person's job"
+    ENDED = "ended on purpose"
+
+
+_OF_BACKEND: Final = {
+    BackendFault.UNREACHABLE: Cause.TRANSIENT,
+    BackendFault.TRANSIENT: Cause.TRANSIENT,
+    BackendFault.BAD_ANSWER: Cause.TRANSIENT,  # a captive portal, a page about maintenance
+    BackendFault.RATE_LIMITED: Cause.RATE_LIMITED,
+    BackendFault.UNAUTHORIZED: Cause.PERSON,
+    BackendFault.FORBIDDEN: Cause.PERSON,
+    BackendFault.NOT_FOUND: Cause.PERSON,
+    BackendFault.REFUSED: Cause.PERSON,
+    BackendFault.TLS: Cause.PERSON,
+    BackendFault.TOKEN: Cause.PERSON,
+    BackendFault.PROXY: Cause.PERSON,
+}
+
+
+def cause_of(error: Exception) -> Cause:
+    """What an attempt or a connection ended by. What nobody foresaw counts as passing."""
+    match error:
+        case BackendError():
+            return _OF_BACKEND[error.fault]
+        case CertificateError() | ProxyRefused():
+            return Cause.PERSON
+        case UpgradeRefused(status=429):
+            return Cause.RATE_LIMITED
+        case UpgradeRefused():
+            return Cause.EXPIRED if error.status in _REF_REFUSED else Cause.TRANSIENT
+        case ChannelClosed():
+            if error.ended:
+                return Cause.ENDED
+            return Cause.EXPIRED if error.code == _EXPIRED else Cause.TRANSIENT
+        case _:
+            return Cause.TRANSIENT
+
+
+class Retry:
+    """The waits of one device. `random` gives uniform numbers in [0, 1). One thread."""
+
+    def __init__(self, random: Callable[[], float], times: Times = DEFAULT) -> None:
+        self._random = random
+        self._transient = Backoff(random, times.backoff_base_s, times.backoff_cap_s)
+        self._person = Backoff(random, 2 * times.person_least_s, times.person_most_s, times.person_least_s)
+        self._rejoin = Backoff(lambda: 1.0, times.rejoin_s, times.rejoin_most_s)
+        self._expired_before = False
+
+    def wait_s(self, cause: Cause, retry_after_s: float | None = None) -> float:
+        """How long to wait now, seconds; at least what the server asked for (`Retry-After`)."""
+        # The jitter comes on top: whoever was told the same Retry-After must not come back as one.
+        return max(0.0, retry_after_s or 0.0) + self._wait_s(cause)
+
+    def _wait_s(self, cause: Cause) -> float:
+        match cause:
+            case Cause.PERSON:
+                return self._person.next_s()
+            case Cause.ENDED:
+                wait_s = self._rejoin.next_s()
+                return wait_s + self._random() * wait_s / 5.0  # a room that ends, ends for all its devices
+            case Cause.EXPIRED if not self._expired_before:
+                self._expired_before = True
+                return 0.0
+            case _:
+                return self._transient.next_s()
+
+    def good(self) -> None:
+        """A connection has lasted long enough: all waits begin anew."""
+        for backoff in (self._transient, self._person, self._rejoin):
+            backoff.reset()
+        self._expired_before = False
