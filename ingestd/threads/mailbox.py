@@ -40,6 +40,13 @@ class AttemptFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkJoined:
+    """The service has shown that the link of `epoch` is in the room; once for each link, before what it says there."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class LinkEnded:
     """The link of `epoch` is over; seen by the sender or the receiver, or both."""
 
@@ -80,7 +87,17 @@ class Signalled:
     number: int
 
 
-Mail = SessionCreated | Connected | AttemptFailed | LinkEnded | RoomEvent | DeviceChanged | WorkerDied | Signalled
+Mail = (
+    SessionCreated
+    | Connected
+    | AttemptFailed
+    | LinkJoined
+    | LinkEnded
+    | RoomEvent
+    | DeviceChanged
+    | WorkerDied
+    | Signalled
+)
 
 
 class Mailbox:
