@@ -73,6 +73,10 @@ class Channel:
         """For `poll`; -1 once closed."""
         return self._stream.fileno()
 
+    def route_changed(self) -> bool:
+        """See `Stream.route_changed`. Supervisor thread."""
+        return self._stream.route_changed()
+
     def post(self, text: bytes) -> bool:
         """Queues a message frame (subscribe, unsubscribe, message). Any thread.
 

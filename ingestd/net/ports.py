@@ -30,6 +30,9 @@ class Link(Protocol):
     def leave(self) -> None:
         """One user less. Any thread."""
 
+    def route_changed(self) -> bool:
+        """True where a connection made now would go another way than this one. Never waits. Supervisor thread."""
+
     def post(self, text: bytes) -> bool:
         """Queues a message frame; False where the queue is full. Any thread."""
 

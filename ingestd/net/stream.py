@@ -17,6 +17,7 @@ import threading
 from typing import Final
 
 from ingestd.errors import ChannelClosed
+from ingestd.net.route import UsedRoute
 
 _READ_BYTES: Final = 16384
 _MAX_TEXT_CHARS: Final = 200
@@ -45,6 +46,7 @@ class Stream:
         self._lock = threading.Lock()
         self._outq = bytearray(4)
         self._fd = sock.fileno()
+        self._route = UsedRoute(sock)
 
     def fileno(self) -> int:
         """For `poll`; -1 once closed."""
@@ -96,6 +98,13 @@ class Stream:
             raise ChannelClosed(f"the connection was lost: {describe(error)}") from error
         (size,) = struct.unpack("i", self._outq)
         return int(size)
+
+    def route_changed(self) -> bool:
+        """True where the kernel would reach the peer from another address or by another interface now.
+
+        Never waits; works on a closed stream too. One thread at a time.
+        """
+        return self._route.changed()
 
     def shutdown(self) -> None:
         """Ends both directions at once: whoever polls or reads the socket wakes. Any thread; never blocks."""

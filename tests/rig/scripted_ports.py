@@ -32,6 +32,8 @@ class ScriptedLink:
         """Of `hang_up`, `abort` and `shutdown`, what was called, in order."""
         self.holding = False
         """Takes no media while true."""
+        self.rerouted = False
+        """What `route_changed` says."""
         self.media: list[bytes] = []
         self.media_at_s: list[float] = []
         self.others = 0
@@ -78,6 +80,9 @@ class ScriptedLink:
             if not self.users:
                 os.close(self._fd)
                 self._fd = -1
+
+    def route_changed(self) -> bool:
+        return self.rerouted
 
     def post(self, text: bytes) -> bool:
         return True
