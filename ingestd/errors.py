@@ -11,6 +11,7 @@
     │   ├── ProxyRefused          the proxy will not let us through: a person's job
     │   └── ChannelClosed         closed by the peer, by us, or cut
     │      └── MeetingEnded          the room is over for this device, which is no fault
+    ├── NotNow                 what somebody asked for can't be done at present
     ├── WireError              one inbound message was refused; count it, go on
     └── DeviceError            a sound device is absent or was lost; look for it again
         └── UnfitDeviceError      it is there and can't be used: a person mends it; look seldom
@@ -136,6 +137,10 @@ class MeetingEnded(ChannelClosed):
     def ended(self) -> bool:
         """See `ChannelClosed`."""
         return True
+
+
+class NotNow(IngestdError):  # noqa: N818 - an answer
+    """What somebody asked for can't be done at present; says why, and what can."""
 
 
 class WireError(IngestdError):

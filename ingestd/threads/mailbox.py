@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from ingestd.audio.ports import Negotiated
 from ingestd.core.ingest_session import IngestSession
 from ingestd.core.wire import Event
+from ingestd.errors import IngestdError
 from ingestd.net.ports import Link
 
 MAX_WAITING_EVENTS: Final = 1024
@@ -78,6 +81,25 @@ class WorkerDied:
 
     name: str
     error: BaseException
+
+
+class Request(enum.Enum):
+    """What can be asked of the supervisor; the value is the method of the control socket."""
+
+    CALL = "call"
+    HANG_UP = "hangup"
+    RECONNECT = "reconnect"
+    RELOAD = "reload"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody wants something done; `answer` takes what came of it, and never blocks."""
+
+    request: Request
+    answer: Callable[[str | IngestdError], None]
+    ws_url: str | None = field(default=None, repr=False)
+    """With CALL: of a session that somebody else created. A secret."""
 
 
 @dataclass(frozen=True, slots=True)
