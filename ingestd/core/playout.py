@@ -52,6 +52,7 @@ class Playout:
         self._first_came: int | None = None  # while not playing: when the queue began to come
         self._concealment: Concealment | None = None
         self._gap: _Gap | None = None
+        self._spliced = False  # what comes next is of another source
         self._control = DelayControl(self._most)
         self._pauses = Pauses()
         self.underruns = 0
@@ -79,6 +80,8 @@ class Playout:
     def push(self, pcm: bytes) -> None:
         """Room audio has come in: a whole number of samples."""
         samples = array("h", pcm)
+        if self._spliced and samples:
+            self._join(samples)
         if self._first_came is None and not self._playing:
             self._first_came = self._pulled - len(samples)  # as if its first sample had come when it was said
         self._queue += samples
@@ -114,7 +117,18 @@ class Playout:
         if self._playing:
             self._run_dry(array("h"))
         self._first_came = self._gap = None
+        self._spliced = False
         self._target.restart()
+
+    def splice(self) -> None:
+        """From the next push on the room comes by another connection, some of it again or some of it not at all.
+
+        What is queued is played, and fades into what comes. By how much sooner or later that is, is no jitter; nor is
+        it known whether what is missing in between stalled, or was said at all.
+        """
+        self._target.restart()
+        self._gap = None
+        self._spliced = True
 
     def discard(self) -> None:
         """Nobody hears it, as there is no speaker: nothing is kept, nor goes on once there is one."""
@@ -230,9 +244,17 @@ class Playout:
         self._playing = self._heard = True
         self._control.begun(self._pulled)
 
+    def _join(self, samples: array[int]) -> None:
+        """Fades what the queue would go on like into the first `samples` after a splice; after a gap `_begin` does."""
+        self._spliced = False
+        if self._playing or self._queue:
+            into = samples[:_FADE]
+            before = Concealment((self._history + self._queue)[-HISTORY:])
+            samples[: len(into)] = timescale.cross_fade(before.take(len(into)), into)
+
     def _run_dry(self, last: array[int]) -> None:
         self._playing = False
-        self._gap = _Gap(self._target.pauses)
+        self._gap = None if self._spliced else _Gap(self._target.pauses)
         self._concealment = Concealment((self._history + last)[-HISTORY:])
 
     def _fill(self, samples: int) -> array[int]:

@@ -60,6 +60,7 @@ class Channel:
         self._messages: deque[bytes] = deque()
         self._goodbye: deque[bytes] | None = None  # None: the call goes on; replaced whole, emptied by the writer
         self._hanging_up = False
+        self._parting = False  # the writer has begun with the goodbye of `hang_up`
         self._pending: memoryview | None = None
         self._ended_by: ChannelError | None = None
         self._message_may_go = True  # one between two media frames: messages never crowd out the audio
@@ -134,10 +135,11 @@ class Channel:
     def send_media(self, pcm: bytes) -> bool:
         """Sends one frame of audio, or returns False: what went before is still on its way, this one is to wait.
 
-        Raises ChannelClosed.
+        Once the goodbye of `hang_up` has begun frames are thrown away. Until then they go out: a frame that was meant
+        for this link while the call was handed to another would go out on neither. Raises ChannelClosed.
         """
-        if self._goodbye is not None:
-            return True  # hanging up: nothing more is said
+        if self._goodbye is not None and (self._parting or not self._hanging_up):
+            return self._hanging_up  # where the other end is leaving it may wait for the next link
         if not self._flush() or self._stream.unacknowledged_bytes() > self._gate_bytes():
             return False
         self._write(rfc6455.encode_frame(Opcode.TEXT, wire.encode_media(pcm)))
@@ -153,6 +155,7 @@ class Channel:
         if not self._flush():
             return
         if self._goodbye is not None:
+            self._parting = self._hanging_up
             self._say_goodbye()
             return
         while self._urgent and self._flush():
@@ -167,6 +170,14 @@ class Channel:
             elif self._messages:
                 self._message_may_go = False
                 self._write_message()
+
+    def send_beside(self, now: float) -> None:
+        """Sends what is due where another link has the media: as `send_others`, but messages don't wait for frames.
+
+        Where the way is clogged they do wait. Raises ChannelClosed.
+        """
+        self._message_may_go = self._stream.unacknowledged_bytes() <= self._gate_bytes()
+        self.send_others(now)
 
     def _write_message(self) -> None:
         self._write(rfc6455.encode_frame(Opcode.TEXT, self._messages.popleft()))

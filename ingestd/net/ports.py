@@ -46,13 +46,16 @@ class Link(Protocol):
         """Ends the connection at once; its users find out by ChannelClosed. Any thread, never blocks."""
 
     def send_media(self, pcm: bytes) -> bool:
-        """Sends a frame of audio, or drops it while hanging up; False where it has to wait. Sender thread.
+        """Sends a frame of audio, or drops it once `stop` is being said; False where it has to wait. Sender thread.
 
         Raises ChannelClosed.
         """
 
     def send_others(self, now: float) -> None:
         """Sends what is due beside media. Raises ChannelClosed. Sender thread."""
+
+    def send_beside(self, now: float) -> None:
+        """Sends what is due where another link has the media. Raises ChannelClosed. Sender thread."""
 
     def has_buffered(self) -> bool:
         """True where `receive` has something although `poll` would wait. Receiver thread."""
@@ -64,8 +67,8 @@ class Link(Protocol):
 class SessionMaker(Protocol):
     """Creates ingest sessions."""
 
-    def create(self, body: dict[str, Any]) -> IngestSession:
-        """Blocks, seconds at most. Raises BackendError."""
+    def create(self, body: dict[str, Any], cancel: Any) -> IngestSession:
+        """Blocks, seconds at most, and until `cancel` at most. Raises BackendError."""
 
 
 class Cancellable(Protocol):

@@ -32,7 +32,8 @@ class SenderThread(Worker):
         self.latency = Histogram()
         """From a frame's last sample, by the sample clock, to its bytes having gone to the socket."""
         self.held_since_s: float | None = None
-        """Since when the link has taken no media (CLOCK_MONOTONIC), None while it does."""
+        """Since when the carrying link has taken no media (CLOCK_MONOTONIC), None while it does."""
+        self._carrying: Link | None = None
 
     @property
     def backlog_ms(self) -> float:
@@ -47,42 +48,64 @@ class SenderThread(Worker):
             dropped = pacer.dropped_frames
             pacer.guard_s = mic.guard_s
             step = pacer.step(now, mic.clock.now, mic.ring.written, mic.lost)
-            link = self.link.current()
+            carrying, beside = self.link.current()
+            if carrying is not self._carrying:
+                self._carrying = carrying
+                self.held_since_s = None
             if step.do is Do.SLEEP:
                 time.sleep(min(step.until_s - now, FRAME_S))
-            elif link is None:
-                self.held_since_s = None
-                pacer.sent(now, step.do)
+            elif carrying is not None:
+                self._send(carrying, step, now)
+            elif beside is not None:
+                self._keep(step, now)  # it is about to take over
             else:
-                try:
-                    self._send(link, step, now)
-                except ChannelError as error:
-                    self._mailbox.post(LinkEnded(link.epoch, error))
-                    self.link.drop()
-            if link is not None:
+                pacer.sent(now, step.do)
+            if carrying is not None:
                 self.dropped_frames += pacer.dropped_frames - dropped
-        self.link.drop()
+            if beside is not None and step.do is not Do.SLEEP:  # after the media, for which it is time
+                self._tend(beside)
+        self.link.drop_all()
+
+    def _tend(self, beside: Link) -> None:
+        try:
+            beside.send_beside(time.monotonic())
+        except ChannelError as error:
+            self._end(beside, error)
+
+    def _end(self, link: Link, error: ChannelError) -> None:
+        self._mailbox.post(LinkEnded(link.epoch, error))
+        self.link.drop(link)
 
     def _send(self, link: Link, step: Step, now: float) -> None:
-        mic, pacer = self._mic, self._pacer
+        mic = self._mic
         pcm = mic.ring.read(step.sample, FRAME_SAMPLES) if step.do is Do.SEND else SILENCE
         if pcm is None:
             # Overwritten under our feet: this thread was away for longer than the ring holds.
             pcm = SILENCE
             self.dropped_frames += 1
-        if link.send_media(pcm):
-            sent_s = time.monotonic()
-            self.held_since_s = None
-            self.frames += 1
-            if step.do is Do.SILENCE:
-                self.silence_frames += 1
-            elif (clock := mic.clock.now) is not None:
-                self.latency.add_ms((sent_s - clock.time_of(step.sample + FRAME_SAMPLES)) * 1000.0)
-            pacer.sent(now, step.do)
-            link.send_others(sent_s)
+        try:
+            if link.send_media(pcm):
+                self._count(step, now)
+                link.send_others(time.monotonic())
+                return
+            if self.held_since_s is None:
+                self.held_since_s = now
+            link.send_others(now)
+        except ChannelError as error:
+            self._end(link, error)
             return
-        if self.held_since_s is None:
-            self.held_since_s = now
-        link.send_others(now)
-        again_s = pacer.held(now, step.do, mic.ring.written)
+        self._keep(step, now)
+
+    def _keep(self, step: Step, now: float) -> None:
+        again_s = self._pacer.held(now, step.do, self._mic.ring.written)
         time.sleep(max(0.0, again_s - time.monotonic()))
+
+    def _count(self, step: Step, now: float) -> None:
+        """What was to be sent has gone to the socket."""
+        self.held_since_s = None
+        self.frames += 1
+        if step.do is Do.SILENCE:
+            self.silence_frames += 1
+        elif (clock := self._mic.clock.now) is not None:
+            self.latency.add_ms((time.monotonic() - clock.time_of(step.sample + FRAME_SAMPLES)) * 1000.0)
+        self._pacer.sent(now, step.do)

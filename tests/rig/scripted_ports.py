@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from ingestd.audio.ports import Block, Negotiated
 from ingestd.core.liveness import Liveness
-from ingestd.core.wire import Event
+from ingestd.core.wire import Event, Media, MeetingJoined
 from ingestd.errors import ChannelClosed, ChannelError, DeviceError
 
 
@@ -37,6 +37,7 @@ class ScriptedLink:
         self.media: list[bytes] = []
         self.media_at_s: list[float] = []
         self.others = 0
+        self.besides = 0
         self.receptions = 0
         self._lock = threading.Lock()
         self._broken: ChannelError | None = None
@@ -111,6 +112,11 @@ class ScriptedLink:
     def send_others(self, now: float) -> None:
         self.others += 1
 
+    def send_beside(self, now: float) -> None:
+        if self._broken is not None:
+            raise self._broken
+        self.besides += 1
+
     def has_buffered(self) -> bool:
         return False
 
@@ -121,6 +127,8 @@ class ScriptedLink:
         if self._broken is not None and not self._events:
             raise self._broken
         events = list(self._events)
+        if any(isinstance(event, Media | MeetingJoined) for event in events):
+            self.joined = True
         self._events.clear()
         if self._broken is not None:
             os.eventfd_write(self._fd, 1)

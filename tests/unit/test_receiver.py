@@ -12,7 +12,7 @@ from ingestd.core import wire
 from ingestd.core.playout import Playout
 from ingestd.core.wire import Media
 from ingestd.errors import ChannelClosed, DeviceError, RemoteProtocolError
-from ingestd.threads.mailbox import DeviceChanged, LinkEnded, RoomEvent
+from ingestd.threads.mailbox import DeviceChanged, LinkEnded, LinkJoined, RoomEvent
 from ingestd.threads.receiver import ReceiverThread
 from ingestd.threads.speaker import Speaker
 from tests.rig.memory_ports import ClockedSink
@@ -73,7 +73,7 @@ def test_room_audio_comes_out_of_the_speaker_in_order() -> None:
     assert len(found) > 20
     assert case.thread.frames == 30
     assert case.thread.speaker.played_samples >= 1600
-    assert [mail for mail in case.post.all() if not isinstance(mail, DeviceChanged)] == []
+    assert [mail for mail in case.post.all() if not isinstance(mail, DeviceChanged)] == [LinkJoined(1)]
 
 
 def test_everything_else_goes_to_the_supervisor_with_its_epoch(case: Case) -> None:
