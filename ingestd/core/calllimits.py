@@ -27,9 +27,7 @@ class CallLimits:
         self._share = 1.0 - _SPREAD * random()
         self.change(max_age_s, max_call_s, hangup_when_alone_s)
 
-    def change(
-        self, max_age_s: float | None, max_call_s: float | None, hangup_when_alone_s: float | None
-    ) -> None:
+    def change(self, max_age_s: float | None, max_call_s: float | None, hangup_when_alone_s: float | None) -> None:
         """Other limits from now on, for what is under way too."""
         self._max_age_s = max_age_s
         self._max_call_s = max_call_s
