@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from ingestd.config.faults import Faults, KeyPath, Place
 from ingestd.config.identity import Identity, expand_participant
@@ -19,7 +20,21 @@ _GROUPS = frozenset(setting.path for setting in SETTINGS if setting.group)
 _PARTICIPANT: KeyPath = ("session", "participant")
 
 
+class Valid(NamedTuple):
+    """A configuration without a fault."""
+
+    config: Config
+    """Placeholders filled in."""
+    tree: Mapping
+    """What it was read from: all files as one, placeholders as they were written."""
+
+
 def load_config(path: Path, identity: Identity | None = None) -> Config:
+    """`read_config`, where the tree is not asked for."""
+    return read_config(path, identity).config
+
+
+def read_config(path: Path, identity: Identity | None = None) -> Valid:
     """Reads the file at `path` and those in the directory conf.d beside it, which override it key by key.
 
     Placeholders of the participant are filled in from `identity` (this machine's, if None). No file the
@@ -27,6 +42,14 @@ def load_config(path: Path, identity: Identity | None = None) -> Config:
     """
     faults = Faults()
     tree, complete = _read_all(path, faults)
+    return check_tree(tree, faults, identity, complete=complete)
+
+
+def check_tree(tree: Mapping, faults: Faults, identity: Identity | None, *, complete: bool = True) -> Valid:
+    """The configuration that `tree` is; without `complete` nothing is called missing.
+
+    Raises `ConfigError` with what is in `faults` already and what is wrong with the tree.
+    """
     config = CONFIG.read(tree, At((), faults, _KNOWN, complete))
     participant = expand_participant(
         config.session.participant,
@@ -34,7 +57,7 @@ def load_config(path: Path, identity: Identity | None = None) -> Config:
         lambda below, text: faults.add(locate(tree, _PARTICIPANT + below), _PARTICIPANT + below, text),
     )
     faults.raise_if_any()
-    return replace(config, session=replace(config.session, participant=participant))
+    return Valid(replace(config, session=replace(config.session, participant=participant)), tree)
 
 
 def _read_all(path: Path, faults: Faults) -> tuple[Mapping, bool]:

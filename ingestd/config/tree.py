@@ -95,6 +95,28 @@ def merge(base: Mapping, over: Mapping, is_group: Callable[[KeyPath], bool], pat
     return Mapping(base.place, entries)
 
 
+def graft(tree: Mapping, path: tuple[str, ...], donor: Mapping) -> Mapping:
+    """`tree` with the value at `path` as `donor` has it; without it where `donor` has none."""
+    key, *below = path
+    entries = dict(tree.entries)
+    theirs = donor.entries.get(key)
+    if below:
+        ours = _group(entries.get(key), tree.place)
+        entries[key] = Entry(ours.place, graft(ours, tuple(below), _group(theirs, donor.place)))
+    elif theirs is None:
+        entries.pop(key, None)
+    else:
+        entries[key] = theirs
+    return Mapping(tree.place, entries)
+
+
+def _group(entry: Entry | None, around: Place) -> Mapping:
+    """The group at a key; an empty one where there is none, or a bare heading."""
+    if entry is not None and isinstance(entry.node, Mapping):
+        return entry.node
+    return Mapping(entry.place if entry else around, {})
+
+
 def locate(tree: Node, path: KeyPath) -> Place:
     """The place of the value at `path`, or of the nearest group around it that was written down."""
     node = tree

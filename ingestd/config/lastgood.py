@@ -1,0 +1,105 @@
+"""The last good configuration: kept in the state directory for the boot that finds none it can use."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from ingestd.config.faults import Faults, Place
+from ingestd.config.files import Unreadable, read_small
+from ingestd.config.identity import Identity
+from ingestd.config.load import Valid, check_tree
+from ingestd.config.reader import parse_yaml
+from ingestd.config.schema import Config
+from ingestd.config.tree import Mapping
+from ingestd.config.writer import write_yaml
+from ingestd.errors import ConfigError
+
+NAME: Final = "last-good.yaml"
+LARGEST_BYTES: Final = 4 * 1024 * 1024
+"""The main file and all of conf.d together, once they are one file."""
+
+_ABOUT: Final = b"""\
+# The configuration that ingestd last ran on, conf.d included. ingestd writes it, and runs on it where the
+# configuration itself can't be used. Changes belong there: this file with a change in it counts as damaged.
+"""
+_SUM: Final = b"# sha256 of all that follows: "
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the daemon runs on, and why."""
+
+    config: Config
+    source: Literal["file", "last-good"]
+    faults: list[str]
+    """Why it is not the file, one line each; empty where it is."""
+    path: Path
+    """The configuration's main file, whichever the source."""
+
+
+class LastGood:
+    """The file itself. Main thread.
+
+    `directory` is the state directory, None where nothing is kept; `write` puts bytes in place of a file in one
+    step, and returns None or a warning.
+    """
+
+    def __init__(self, directory: Path | None, write: Callable[[Path, bytes], str | None]) -> None:
+        self.path = directory / NAME if directory else None
+        self._write = write
+
+    def keep(self, tree: Mapping) -> str | None:
+        """Keeps what the daemon was built from (`Valid.tree`). None, or a warning for the log."""
+        if self.path is None:
+            return None
+        body = write_yaml(tree)
+        content = _ABOUT + _SUM + _sum_of(body) + b"\n" + body
+        if len(content) > LARGEST_BYTES:
+            return f"the configuration is not kept in {self.path}: it is larger than {LARGEST_BYTES} bytes in all"
+        return self._write(self.path, content)
+
+    def load(self, identity: Identity | None = None) -> Valid | None:
+        """Reads it; None where there is none. Raises ConfigError, which names it, where it can't be used.
+
+        Placeholders are filled in as `load_config` does.
+        """
+        if self.path is None:
+            return None
+        try:
+            self.path.lstat()
+            content, _ = read_small(self.path, LARGEST_BYTES)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigError([f"{self.path}: can't be read: {error.strerror or error}"]) from None
+        except Unreadable as error:
+            raise ConfigError([f"{self.path}: {error}"]) from None
+        head, _, rest = content.partition(_SUM)
+        written, _, body = rest.partition(b"\n")
+        if written != _sum_of(body):
+            raise ConfigError(
+                [f"{self.path}: is damaged, or was changed by hand; mend the configuration, which replaces it"]
+            )
+        faults = Faults()
+        # The lines of the head are blank lines here, so that places name the lines of the file.
+        tree = parse_yaml(b"\n" * (head.count(b"\n") + 1) + body, Place(0, str(self.path)), faults)
+        if tree is None:
+            raise ConfigError(faults.lines())
+        return check_tree(tree, faults, identity)
+
+    def since(self) -> str:
+        """When that configuration was first run on, for people; by this machine's clock of then."""
+        if self.path is not None:
+            with contextlib.suppress(OSError, OverflowError, ValueError):
+                return datetime.fromtimestamp(self.path.stat().st_mtime).astimezone().isoformat(" ", "seconds")
+        return "an unknown time"
+
+
+def _sum_of(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode("ascii")

@@ -1,0 +1,125 @@
+"""What a changed configuration asks for: a new session, a word to a running part, or a restart of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from ingestd.config.faults import Faults
+from ingestd.config.identity import Identity
+from ingestd.config.lastgood import LastGood
+from ingestd.config.load import Valid, check_tree, read_config
+from ingestd.config.schema import Config
+from ingestd.config.tree import Mapping, graft
+
+How = Literal["session", "live", "restart"]
+
+SERVED: Final[dict[str, How]] = {
+    "backend.url": "session",
+    "backend.token_file": "session",
+    "backend.auth_scheme": "session",
+    "backend.ca_file": "session",
+    "backend.client_cert": "session",
+    "backend.proxy": "session",
+    "session.start": "live",
+    "session.room_id": "session",
+    "session.participant.id": "session",
+    "session.participant.name": "session",
+    "session.participant.metadata": "session",
+    "session.agent": "session",
+    "session.region": "session",
+    "session.max_age_s": "live",
+    "session.hangup_when_alone_s": "live",
+    "session.max_call_s": "live",
+    "audio.duplex": "restart",
+    "audio.capture.device": "restart",
+    "audio.capture.channel": "restart",
+    "audio.capture.gain_db": "live",
+    "audio.capture.mixer": "restart",
+    "audio.playback.device": "restart",
+    "audio.playback.gain_db": "live",
+    "audio.playback.mixer": "restart",
+    "audio.playback.max_delay_ms": "restart",
+    "messaging.subscribe": "live",
+    "messaging.max_bytes": "live",
+    "hooks": "live",  # they are ingestd-hooks', which reads them itself
+    "control.socket": "restart",
+    "metrics.listen": "restart",
+    "log.level": "live",
+}
+"""How a change of each key is served. Keys below one that may be null or a list are served with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The difference between what is run on and what the files say now. Keys are dotted, values never shown."""
+
+    config: Config
+    """What holds once it is applied: the files', with the keys of `restart` as they were."""
+    renewed: list[str]
+    """The keys a new session serves."""
+    live: list[str]
+    """The keys that running parts take over."""
+    restart: list[str]
+    """The keys that wait for a restart of the service."""
+    tree: Mapping = field(repr=False)
+    """What `config` was read from."""
+
+    @property
+    def session(self) -> bool:
+        """True where it takes a new session."""
+        return bool(self.renewed)
+
+
+class Reloader:
+    """Reads the configuration anew, and remembers what the daemon runs on. One thread at a time; reads files."""
+
+    def __init__(
+        self,
+        path: Path,
+        last_good: LastGood,
+        running: Valid,
+        check: Callable[[Config], None],
+        identity: Identity | None = None,
+    ) -> None:
+        """`check` looks at the files a configuration names, and raises ConfigError where they can't be used."""
+        self._path = path
+        self._last_good = last_good
+        self._running = running
+        self._check = check
+        self._identity = identity
+
+    def load(self) -> Change:
+        """What is new since the last change that was `kept`. Changes nothing; raises ConfigError with every fault."""
+        new = read_config(self._path, self._identity)
+        self._check(new.config)
+        changed = [key for key in SERVED if _value(new.config, key) != _value(self._running.config, key)]
+        restart = [key for key in changed if SERVED[key] == "restart"]
+        tree = new.tree
+        for key in restart:
+            tree = graft(tree, tuple(key.split(".")), self._running.tree)
+        return Change(
+            config=check_tree(tree, Faults(), self._identity).config if restart else new.config,
+            renewed=[key for key in changed if SERVED[key] == "session"],
+            live=[key for key in changed if SERVED[key] == "live"],
+            restart=restart,
+            tree=tree,
+        )
+
+    def kept(self, change: Change) -> str | None:
+        """`change` has been applied: it is what later ones are compared with, and the last good configuration.
+
+        What waits for a restart is not in it, as no daemon has been built from that yet. None, or a warning for
+        the log.
+        """
+        self._running = Valid(change.config, change.tree)
+        return self._last_good.keep(change.tree)
+
+
+def _value(config: Config, key: str) -> object:
+    found: object = config
+    for name in key.split("."):
+        found = getattr(found, name)
+    return found
