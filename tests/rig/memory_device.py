@@ -9,13 +9,14 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from ingestd.config import load_config
 from ingestd.control.client import ControlClient
+from ingestd.core.times import Times
 from ingestd.daemon import Daemon
 from ingestd.system import journal
 from tests.rig.memory_ports import ClockedSink, NumberedSource
@@ -36,12 +37,18 @@ class MemoryDevice:
         prefix: Sequence[str] = (),
         module: str = "tests.rig.memory_device",
         arguments: Sequence[str | Path] | None = None,
+        times: Mapping[str, Any] | None = None,
     ) -> None:
-        """`module` is the program, another one with devices of its own and with `arguments` of its own."""
+        """`module` is the program, another one with devices of its own and with `arguments` of its own.
+
+        `times` are fields of `Times`, shortened.
+        """
         self.socket = directory / "control.sock"
         path = directory / "ingestd.yaml"
         path.write_text(json.dumps({**config, "control": {"socket": str(self.socket)}}))
         own = ("--ppm", str(ppm), "--speaker-ppm", str(speaker_ppm)) if arguments is None else arguments
+        if times is not None:
+            own = (*own, "--times", json.dumps(times))
         command = [*prefix, sys.executable, "-m", module, str(path), *map(str, own)]
         self.log_path = directory / "device.log"
         with self.log_path.open("wb") as log:
@@ -93,17 +100,26 @@ def device_config(base_url: str, token: str, ca_file: Path | None, directory: Pa
     }
 
 
+def _times(text: str) -> Times:
+    fields: dict[str, Any] = json.loads(text)
+    for name, value in fields.items():
+        fields[name] = tuple(value) if isinstance(value, list) else value  # JSON has no tuples
+    return Times(**fields)
+
+
 def main() -> int:
     """The process itself."""
     parser = argparse.ArgumentParser()
     parser.add_argument("config", type=Path)
     parser.add_argument("--ppm", type=float, default=0.0)
     parser.add_argument("--speaker-ppm", type=float, default=0.0)
+    parser.add_argument("--times", type=_times, metavar="JSON", help="fields of Times")
     arguments = parser.parse_args()
     config = load_config(arguments.config)
     journal.set_up(config.log.level)
     source = NumberedSource(arguments.ppm)
-    code = Daemon(config, source, ClockedSink(ppm=arguments.speaker_ppm)).run()
+    more: dict[str, Any] = {} if arguments.times is None else {"times": arguments.times}
+    code = Daemon(config, source, ClockedSink(ppm=arguments.speaker_ppm), **more).run()
     print(json.dumps({"start_s": source.start_s, "frame_s": source.frame_s, "exit": code}))
     return code
 
