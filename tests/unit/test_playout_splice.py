@@ -15,7 +15,7 @@ from tests.rig.speech import conversation
 from tests.rig.wav import Pcm
 from tests.unit.playout_case import FRAME, MS, RATE, bend, tone
 
-SHIFTS_MS = [0.0, 15.0, -15.0, 35.0, 60.0]
+SHIFTS_MS = [0.0, 15.0, -15.0, 30.0, 60.0]
 """How much later than by the first connection everything comes by the second."""
 
 
