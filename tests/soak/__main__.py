@@ -43,9 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=20.0, metavar="N", help="of faults (default %(default)g)")
     parser.add_argument("--seed", type=int, metavar="N", help="the same faults as another run's")
     names = [kind.name for kind in KINDS]
-    parser.add_argument(
-        "--only", nargs="+", choices=names, default=[], metavar="KIND", help=f"of {', '.join(names)}"
-    )
+    parser.add_argument("--only", nargs="+", choices=names, default=[], metavar="KIND", help=f"of {', '.join(names)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     parser.add_argument(
         "--out", type=Path, default=Path("out/soak"), metavar="DIR", help="for the daemon's log (default %(default)s)"

@@ -1,7 +1,6 @@
 """The soak's device: the daemon as it ships, with a microphone and a speaker in memory that can be unplugged.
 
-`python -m tests.soak.device CONFIG FOLDER`. A file in the folder says that a device is away; another one tells when
-the speaker was first heard after each time it was opened.
+`python -m tests.soak.device CONFIG FOLDER`; the folder is where its plugs are (`tests.soak.plugs`).
 """
 
 from __future__ import annotations
@@ -11,49 +10,16 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Literal
 
 from ingestd.audio.ports import Block, Negotiated
 from ingestd.config import load_config
 from ingestd.core.wire import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from ingestd.daemon import Daemon
-from ingestd.errors import DeviceError
 from ingestd.system import journal
 from tests.rig.memory_ports import ClockedSink, numbered_frame
-
-Device = Literal["microphone", "speaker"]
+from tests.soak.plugs import Plugs
 
 _FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
-
-
-class Plugs:
-    """What both sides know of the folder. The run's side unplugs, the device's side looks. Any thread."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._heard = folder / "heard"
-
-    def unplug(self, device: Device) -> None:
-        """From now on it can neither be used nor opened."""
-        (self._folder / device).touch()
-
-    def plug_in(self, device: Device) -> None:
-        """It is there again."""
-        (self._folder / device).unlink(missing_ok=True)
-
-    def check(self, device: Device) -> None:
-        """Raises DeviceError while it is unplugged."""
-        if (self._folder / device).exists():
-            raise DeviceError(f"the {device} was unplugged: plug it in again")
-
-    def note_heard(self) -> None:
-        """The speaker, just opened, is given its first samples."""
-        with self._heard.open("a") as file:
-            file.write(f"{time.monotonic()}\n")
-
-    def heard_s(self) -> list[float]:
-        """When that was, each time; CLOCK_MONOTONIC."""
-        return [float(line) for line in self._heard.read_text().splitlines()] if self._heard.exists() else []
 
 
 class PluggedSource:

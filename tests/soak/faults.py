@@ -8,7 +8,7 @@ from random import Random
 from typing import Final
 
 from ingestd.control.protocol import METHOD_NOT_FOUND, RpcError
-from tests.soak.device import Device
+from tests.soak.plugs import Device
 from tests.soak.world import World
 from tests.standin.client import SessionFault, SocketFault
 from tests.standin.garbage import KINDS as GARBAGE

@@ -45,9 +45,7 @@ def _of_kinds(evidence: Evidence) -> Table:
         table.add_column(heading, justify="right")
     for kind in promises.kinds(evidence):
         times = (_seconds(seconds) for seconds in (kind.p50_s, kind.p95_s, kind.max_s))
-        table.add_row(
-            kind.name, str(kind.faults), *times, f"{kind.availability_percent:.1f}", f"{kind.sessions:.1f}"
-        )
+        table.add_row(kind.name, str(kind.faults), *times, f"{kind.availability_percent:.1f}", f"{kind.sessions:.1f}")
     return table
 
 

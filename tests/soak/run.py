@@ -136,7 +136,7 @@ class _Soak:
     def _tell(self, strike: Strike, planned: Planned, sessions: int) -> None:
         lasted = f"{planned.lasts_s:3.0f} s" if planned.lasts_s else "     "
         if strike.recovered_s < float("inf"):
-            self._say(f"{strike.kind:<15} {lasted}  well again after {strike.recovery_s:5.2f} s, {sessions} sessions")
+            self._say(f"{strike.kind:<15} {lasted}  well again after {strike.recovery_s:5.2f} s; sessions: {sessions}")
             return
         status = self._here.ask("status")
         self._say(f"{strike.kind:<15} {lasted}  NOT WELL after {CAP_S:.0f} s: {status['state']}, {status['reason']}")

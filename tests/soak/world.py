@@ -16,7 +16,7 @@ from tests.rig.memory_device import MemoryDevice, device_config
 from tests.rig.process import wait_until
 from tests.rig.proxy import FaultProxy
 from tests.rig.wav import tone
-from tests.soak.device import Plugs
+from tests.soak.plugs import Plugs
 from tests.standin.client import StandIn
 
 _KEPT_CALLS = 20
