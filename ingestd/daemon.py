@@ -5,10 +5,9 @@ from __future__ import annotations
 import faulthandler
 import random
 import signal
-import ssl
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -17,34 +16,40 @@ from ingestd import status
 from ingestd.audio.ports import Sink, Source
 from ingestd.config import Config
 from ingestd.config.pending import pending
+from ingestd.config.reload import Reloader
 from ingestd.config.secret import exposure
+from ingestd.config.watch import FileWatch
+from ingestd.control.call_methods import call_methods
 from ingestd.control.listener import Listener
 from ingestd.control.methods import methods
 from ingestd.control.server import ControlThread
 from ingestd.control.sound_methods import sound_methods
-from ingestd.core.backoff import Backoff
+from ingestd.core.calllimits import CallLimits
 from ingestd.core.ducking import RoomVoice
-from ingestd.core.ingest_session import request_body
 from ingestd.core.playout import Playout
+from ingestd.core.retry import Retry
+from ingestd.core.times import DEFAULT, Times
 from ingestd.core.topics import TopicSet
-from ingestd.net.backend import Backend, tls_of
-from ingestd.net.dialer import Cancel, Dialer
+from ingestd.health import progress
 from ingestd.net.network_watch import NetworkWatch
-from ingestd.net.opener import ChannelOpener
+from ingestd.planning import call_plan, where
+from ingestd.reloading import Reloading
 from ingestd.reporter import Reporter
 from ingestd.system.journal import LOG
 from ingestd.system.notify import Notifier
-from ingestd.threads.attempt import Attempt
+from ingestd.threads.asking import Desk, ask
+from ingestd.threads.call import Call
 from ingestd.threads.capture import CaptureThread, Microphone
+from ingestd.threads.connections import Connections
 from ingestd.threads.mailbox import Mailbox, Signalled
 from ingestd.threads.receiver import ReceiverThread
 from ingestd.threads.sender import SenderThread
 from ingestd.threads.speaker import Speaker
 from ingestd.threads.supervisor import Supervisor
+from ingestd.threads.vigil import Senses, Vigil
 from ingestd.threads.worker import Worker
 
 _JOIN_S: Final = 1.5
-_PROGRESS_WITHIN_S: Final = 5.0
 _SWITCH_INTERVAL_S: Final = 0.0005
 """How long a busy thread may keep the others waiting; Python's own 5 ms is a quarter of a frame."""
 
@@ -55,11 +60,26 @@ EXIT_BUG: Final = 70  # EX_SOFTWARE, sysexits.h
 class Daemon:
     """One device in one room. `run` returns the exit code."""
 
-    def __init__(self, config: Config, source: Source, sink: Sink) -> None:
-        """Raises BackendError where TLS files can't be loaded, StartError where the control socket can't be had."""
-        tls = tls_of(config.backend)
+    def __init__(
+        self,
+        config: Config,
+        source: Source,
+        sink: Sink,
+        *,
+        path: Path = Path("the configuration"),
+        reloader: Reloader | None = None,
+        mended_by: Sequence[str] = (),
+        times: Times = DEFAULT,
+    ) -> None:
+        """Raises BackendError where TLS files can't be loaded, StartError where the control socket can't be had.
+
+        `path` is the configuration's, for advice; `reloader` reads it anew. `mended_by`: what is wrong with it, where
+        this is the last good one. `times` are shortened by tests.
+        """
         topics = TopicSet(config.messaging.subscribe)
+        self._mended_by = tuple(mended_by)
         self._mailbox = Mailbox()
+        plan = call_plan(config, topics.all, self._mailbox, times)
         audio = config.audio
         voice = RoomVoice() if audio.duplex == "half" else None
         playout = Playout(audio.playback.max_delay_ms)
@@ -69,26 +89,64 @@ class Daemon:
         speaker = Speaker(sink, playout, self._mailbox, audio.playback.gain_db, voice)
         self._receiver = ReceiverThread(speaker, playout, self._mailbox)
         self._capture = CaptureThread(source, self._microphone, self._mailbox, voice)
+        self._connections = Connections((self._sender.link, self._receiver.link), times.goodbye_s, time.monotonic)
         self._control = ControlThread(
             Listener(config.control.socket),
             {
-                **methods(self.status, lambda: self._supervisor.link, topics, config.messaging.max_bytes),
+                **methods(self.status, self._connections, topics, lambda: self._reloading.config.messaging.max_bytes),
                 **sound_methods(self._microphone.gain, speaker.gain, self._microphone.mute),
+                **call_methods(lambda request, ws_url: ask(self._mailbox, request, ws_url)),
             },
             self._mailbox,
         )
-        self._reporter = Reporter(Notifier(), self._control.publish, self._healthy)
+        self._workers: tuple[Worker, ...] = (self._capture, self._receiver, self._sender, self._control)
+        health = progress(self._workers, self._microphone, self._sender, speaker, lambda: self._connections.carrying)
+        notifier = Notifier()
+        self._reporter = Reporter(notifier, self._control.publish, health.stuck, where(config, path))
+        self._call = Call(
+            self._connections,
+            plan,
+            Retry(random.random, times),
+            random.random,
+            times,
+            time.monotonic,
+            self._reporter.state,
+        )
+        session = config.session
+        self._vigil = Vigil(
+            self._connections,
+            self._reporter,
+            CallLimits(session.max_age_s, session.max_call_s, session.hangup_when_alone_s, random.random),
+            Senses(
+                held_since_s=lambda: self._sender.held_since_s,
+                media_s=lambda: self._receiver.media_s,
+                heard_s=lambda: self._receiver.heard_s,
+            ),
+            FileWatch(Path(config.backend.token_file)),
+            session.participant.id,
+            times,
+        )
+        self._reloading = Reloading(
+            reloader,
+            notifier,
+            self._reporter,
+            self._call,
+            self._vigil,
+            lambda change: call_plan(change.config, topics.all, self._mailbox, times),
+            topics,
+            {"audio.capture.gain_db": self._microphone.gain, "audio.playback.gain_db": speaker.gain},
+            config,
+            path,
+        )
         self._supervisor = Supervisor(
             mailbox=self._mailbox,
-            slots=(self._sender.link, self._receiver.link),
-            held_since_s=lambda: self._sender.held_since_s,
-            new_attempt=_attempts(config, tls, topics, self._mailbox),
+            call=self._call,
+            vigil=self._vigil,
+            desk=Desk(self._call, self._reloading.reload),
             network=self._network,
-            backoff=Backoff(random.random),
-            random=random.random,
             reporter=self._reporter,
+            times=times,
         )
-        self._workers: tuple[Worker, ...] = (self._capture, self._receiver, self._sender, self._control)
         if warning := exposure(config.backend.token_file):
             LOG.warning("%s", warning)
         for key in pending(config):
@@ -97,14 +155,20 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """See `ingestd.status`. Any thread."""
         return status.snapshot(
-            self._supervisor, self._reporter, self._microphone, self._sender, self._receiver, self._mailbox
+            self._call,
+            self._reporter,
+            self._microphone,
+            self._sender,
+            self._receiver,
+            self._mailbox,
+            self._mended_by,
         )
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT; main thread."""
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is no reason to leave the room
-        for number in (signal.SIGTERM, signal.SIGINT):
+        # A terminal that goes away is no reason to leave the room, but to read the configuration anew.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         faulthandler.register(signal.SIGUSR1, all_threads=True)
         try:
@@ -122,10 +186,6 @@ class Daemon:
             return EXIT_BUG
         return EXIT_OK if clean else EXIT_BUG
 
-    def _healthy(self) -> bool:
-        oldest_s = time.monotonic() - _PROGRESS_WITHIN_S
-        return all(worker.progress_s > oldest_s for worker in self._workers)
-
     def _stop_workers(self) -> list[str]:
         for worker in reversed(self._workers):
             worker.stop()
@@ -136,24 +196,3 @@ class Daemon:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._mailbox.post(Signalled(number))
-
-
-def _attempts(
-    config: Config, tls: ssl.SSLContext, topics: TopicSet, mailbox: Mailbox
-) -> Callable[[int], Attempt]:
-    backend, session = config.backend, config.session
-    proxy_url = backend.proxy.reveal() if backend.proxy else None
-    sessions = Backend(backend.url, Path(backend.token_file), backend.auth_scheme, tls, proxy_url)
-    opener = ChannelOpener(Dialer(tls, proxy_url), topics.all)
-    who, agent = session.participant, session.agent
-    body = request_body(
-        room_id=session.room_id,
-        participant={"id": who.id, "name": who.name, "metadata": who.metadata or None},
-        agent={**agent.others, "id": agent.id, "metadata": agent.metadata or None} if agent else None,
-        region=session.region,
-    )
-
-    def new_attempt(epoch: int) -> Attempt:
-        return Attempt(mailbox, epoch, sessions, opener, body, Cancel)
-
-    return new_attempt

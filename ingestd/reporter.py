@@ -11,7 +11,10 @@ from typing import Any, Final
 from ingestd.audio.ports import Negotiated
 from ingestd.core import wire
 from ingestd.core.faults import FaultLog
-from ingestd.core.lifecycle import State
+from ingestd.core.lifecycle import IN_THE_ROOM, State
+from ingestd.core.presence import RoomView
+from ingestd.core.remedies import Where, advice
+from ingestd.core.retry import Cause, cause_of
 from ingestd.errors import key_of
 from ingestd.system.journal import LOG
 from ingestd.system.notify import Notifier
@@ -26,14 +29,15 @@ News = Callable[[str, dict[str, Any]], None]
 class Reporter:
     """See `threads.supervisor.Reporter`.
 
-    `news` takes what goes to local programs; `healthy` tells whether every thread makes progress.
+    `news` takes what goes to local programs; `stuck` tells what does not advance although it should.
     """
 
     def __init__(
         self,
         notifier: Notifier,
         news: News,
-        healthy: Callable[[], bool],
+        stuck: Callable[[float], list[str]],
+        where: Where,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._now = now
@@ -41,33 +45,62 @@ class Reporter:
         self._warned: dict[str, tuple[str, ...]] = {}
         self._notifier = notifier
         self._news = news
-        self._healthy = healthy
+        self._stuck = stuck
+        self._stuck_before: list[str] = []
+        self.room: RoomView | None = None
+        """Of the last heartbeat. Any thread."""
         self._watchdog_due_s = 0.0
         self._fields: dict[str, dict[str, Any]] = {}  # the journal's, of the last fault of each area
+        self._lost: set[str] = set()
+        self._ends = FaultLog()  # of calls that were ended on purpose: no faults, but no more news than those
         self.faults = FaultLog()
+        self.where = where
+        """What advice names; replaced when the configuration is read anew."""
+        self.state_now = State.IDLE
         self.reason = "starting"
         self.since = time.time()
         """When the present state began, wall-clock seconds since 1970."""
 
-    def state(self, state: State, epoch: int, reason: str, fault: str | None) -> None:
-        """The lifecycle moved."""
+    def state(self, state: State, epoch: int, reason: str, error: Exception | None) -> None:
+        """The lifecycle moved, by that error where there was one."""
+        self.state_now = state
         self.reason = reason
         self.since = time.time()
         fields = {"EPOCH": epoch, "STATE": state.value}
-        passing = state in (State.CREATING, State.CONNECTING) and epoch > 1
-        if state is State.STREAMING:
-            passing = not self.faults.over(_SESSION, self._now())
-        if fault is not None and state is State.WAITING:
-            self._fault(_SESSION, fault, reason, fields)
+        if error is not None and cause_of(error) is not Cause.ENDED:
+            self._session_fault(error, fields)
         else:
-            # Attempt after attempt says the same, and a room that throws out at once too; their end is what counts.
-            LOG.log(logging.DEBUG if passing else logging.INFO, "%s: %s", state.value, reason, extra=fields)
-        if state in (State.STREAMING, State.WAITING):
+            level = logging.INFO if self._is_news(state, epoch, reason, error) else logging.DEBUG
+            LOG.log(level, "%s: %s", state.value, reason, extra=fields)
+        if state in (State.STREAMING, State.WAITING, State.STANDBY):
             self._notifier.ready()
         if state in (State.STOPPING, State.STOPPED):
             self._notifier.stopping()
-        self._notifier.status(f"{state.value}: {reason}"[:_MAX_SHOWN_CHARS])
+        self.room = self.room if state in IN_THE_ROOM else None
+        self._tell_status()
         self._news("state", {"state": state.value, "reason": reason, "epoch": epoch})
+
+    def _is_news(self, state: State, epoch: int, reason: str, error: Exception | None) -> bool:
+        """Attempt after attempt says the same, and a room that throws out at once too; their end is what counts."""
+        now = self._now()
+        match state:
+            case State.CREATING | State.CONNECTING:
+                return epoch == 1
+            case State.STREAMING:
+                mended = self.faults.over(_SESSION, now)
+                return self._ends.over(_SESSION, now) and mended
+            case State.RENEWING:
+                return not self.faults.current(_SESSION)
+            case State.RENEWING_CONNECTING | State.OVERLAPPING:
+                return False
+            case State.WAITING if error is not None:
+                return self._ends.add(_SESSION, key_of(error), reason, now, time.time())
+            case _:
+                return True
+
+    def _session_fault(self, error: Exception, fields: dict[str, Any]) -> None:
+        said = advice(error, self.where)
+        self._fault(_SESSION, key_of(error), str(error), fields, said.meaning, said.remedy)
 
     def room_event(self, event: wire.Event) -> None:
         """Something other than audio came in. Its texts are a stranger's: shown shortened and printable.
@@ -94,8 +127,10 @@ class Reporter:
     def device(self, mail: DeviceChanged) -> None:
         """A sound device was opened or lost."""
         if mail.error is not None:
+            self._lost.add(mail.device)
             self._fault(mail.device, key_of(mail.error), f"{mail.error}; looking for it again", {"DEVICE": mail.device})
             return
+        self._lost.discard(mail.device)
         news = self.faults.over(mail.device, self._now())
         LOG.log(
             logging.INFO if news else logging.DEBUG,
@@ -110,15 +145,30 @@ class Reporter:
                 LOG.warning("%s device %r: %s", mail.device, mail.name, warning)
         self._warned[mail.device] = warnings
 
-    def heartbeat(self) -> None:
-        """Tells systemd's watchdog that all threads make progress, as often as it asks for; and what came to stay."""
+    def heartbeat(self, room: RoomView | None = None) -> None:
+        """Tells systemd's watchdog that all makes progress, as often as it asks for; and what came to stay.
+
+        `room`: who is there, while the device is in it.
+        """
         every_s = self._notifier.watchdog_every_s
         now = self._now()
+        self.room = room
         for fault in self.faults.lasting(now):
-            LOG.warning("%s (it comes and goes; this time it lasts)", fault.what, extra=self._fields.get(fault.area))
-        if every_s is not None and now >= self._watchdog_due_s and self._healthy():
+            LOG.warning("%s (it comes and goes; this time it lasts)", fault.told, extra=self._fields.get(fault.area))
+        self._tell_status()
+        stuck = self._stuck(now)
+        if stuck and stuck != self._stuck_before:
+            LOG.critical("no progress: %s; if that lasts, the watchdog restarts the service", ", ".join(stuck))
+        self._stuck_before = stuck
+        if every_s is not None and now >= self._watchdog_due_s and not stuck:
             self._watchdog_due_s = now + max(0.0, every_s - 1.0)
             self._notifier.watchdog()
+
+    def _tell_status(self) -> None:
+        """The one line that `systemctl status` shows."""
+        said = self.room.text if self.room is not None else self.reason
+        lost = "".join(f"; {device} device lost" for device in sorted(self._lost))
+        self._notifier.status(f"{self.state_now.value}: {said[:_MAX_SHOWN_CHARS]}{lost}")
 
     def bug(self, message: str, error: BaseException) -> None:
         """Something happened that nobody expected."""
@@ -126,11 +176,13 @@ class Reporter:
             self._bugs.add(message)
             LOG.critical("%s; please report this", message, exc_info=error)
 
-    def _fault(self, area: str, key: str, what: str, fields: dict[str, Any]) -> None:
+    def _fault(
+        self, area: str, key: str, what: str, fields: dict[str, Any], meaning: str = "", remedy: str = ""
+    ) -> None:
         self._fields[area] = fields
         # Once per occurrence: a backend that is down for a week must not fill an SD card.
-        news = self.faults.add(area, key, what, self._now(), time.time())
-        LOG.log(logging.WARNING if news else logging.DEBUG, "%s", what, extra=fields)
+        news = self.faults.add(area, key, what, self._now(), time.time(), meaning, remedy)
+        LOG.log(logging.WARNING if news else logging.DEBUG, "%s", self.faults.all()[-1].told, extra=fields)
 
 
 def _negotiated(found: Negotiated | None) -> str:

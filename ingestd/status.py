@@ -3,46 +3,54 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ingestd.core.lifecycle import State
 from ingestd.core.wire import SAMPLE_RATE_HZ
 from ingestd.reporter import Reporter
+from ingestd.threads.call import Call
 from ingestd.threads.capture import Microphone
 from ingestd.threads.mailbox import Mailbox
 from ingestd.threads.receiver import ReceiverThread
 from ingestd.threads.sender import SenderThread
 from ingestd.threads.speaker import Speaker
-from ingestd.threads.supervisor import Supervisor
 
 
 def snapshot(
-    supervisor: Supervisor,
+    call: Call,
     reporter: Reporter,
     microphone: Microphone,
     sender: SenderThread,
     receiver: ReceiverThread,
     mailbox: Mailbox,
+    config_faults: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What `ingestctl --json status` shows; the keys are an interface."""
-    link = supervisor.link
+    """What `ingestctl --json status` shows; the keys are an interface.
+
+    `config_faults`: what is wrong with the configuration, where the device runs on the last good one.
+    """
+    connections = call.connections
+    link = connections.carrying
     speaker = receiver.speaker
     playout = receiver.playout
     capture_ppm, playback_ppm, server_ppm = microphone.drift.ppm, speaker.drift.ppm, receiver.drift.ppm
     return {
-        "state": supervisor.state.value,
+        "state": call.state.value,
         "reason": reporter.reason,
         "since": _time(reporter.since),
-        "next_attempt_in_s": supervisor.next_attempt_in_s,
+        "next_attempt_in_s": _next_attempt_in_s(call),
         "session": {
             "call_id": link.call_id if link else None,
-            "epoch": supervisor.epoch,
-            "started": _time(supervisor.started) if link else None,
+            "epoch": link.epoch if link else call.epoch,
+            "started": _time(connections.started) if link else None,
             "joined": link.joined if link else False,
             "rtt_ms": _rounded(link.liveness.rtt_ms) if link else None,
-            "reconnects": max(0, supervisor.connections - 1),
+            "reconnects": max(0, connections.count - 1),
         },
+        "room": reporter.room._asdict() if link and reporter.room else None,
+        "config": {"last_good": bool(config_faults), "faults": list(config_faults)},
         "uplink": {
             "frames": sender.frames,
             "silence": sender.silence_frames,
@@ -93,15 +101,28 @@ def snapshot(
             "server_ppm": _rounded(server_ppm),
         },
         "messaging": {
-            "sent": supervisor.messages_sent + (link.messages_sent if link else 0),
-            "refused": dict(supervisor.wire_faults + Counter(dict(link.wire_faults) if link else {})),
+            "sent": connections.messages_sent,
+            "refused": dict(connections.wire_faults),
             "discarded": mailbox.discarded_events,
         },
         "faults": [
-            {"what": fault.what, "last": _time(fault.last), "count": fault.count, "over": fault.over}
+            {
+                "what": fault.what,
+                "meaning": fault.meaning,
+                "remedy": fault.remedy,
+                "last": _time(fault.last),
+                "count": fault.count,
+                "over": fault.over,
+            }
             for fault in reporter.faults.all()
         ],
     }
+
+
+def _next_attempt_in_s(call: Call) -> float | None:
+    if call.state is not State.WAITING or (timer_s := call.timer_s) is None:
+        return None
+    return max(0.0, timer_s - time.monotonic())
 
 
 def _device(device: Microphone | Speaker) -> dict[str, Any]:

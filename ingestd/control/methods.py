@@ -9,16 +9,19 @@ from ingestd.control.protocol import INVALID_PARAMS, UNAVAILABLE, RpcError
 from ingestd.control.server import Method
 from ingestd.core import wire
 from ingestd.core.topics import MAX_TOPICS, TopicSet
-from ingestd.net.ports import Link
+from ingestd.threads.connections import Connections
 
 
 def methods(
-    status: Callable[[], dict[str, Any]], link: Callable[[], Link | None], topics: TopicSet, max_payload_bytes: int
+    status: Callable[[], dict[str, Any]],
+    connections: Connections,
+    topics: TopicSet,
+    max_payload_bytes: Callable[[], int],
 ) -> dict[str, Method]:
     """The methods by name. Each takes the params and raises RpcError."""
 
     def post(text: bytes) -> bool:
-        current = link()
+        current = connections.carrying
         if current is None:
             raise RpcError(UNAVAILABLE, "the device is not in the room")
         if not current.post(text):
@@ -34,8 +37,8 @@ def methods(
             text = wire.encode_message(topic, params["data"])
         except (ValueError, RecursionError):
             raise RpcError(INVALID_PARAMS, "data can't be written as JSON in UTF-8") from None
-        if size > max_payload_bytes:
-            raise RpcError(INVALID_PARAMS, f"data is {size} bytes; {max_payload_bytes} is the most")
+        if size > (most := max_payload_bytes()):
+            raise RpcError(INVALID_PARAMS, f"data is {size} bytes; {most} is the most")
         return post(text)
 
     def subscribe(params: Mapping[str, Any]) -> bool:
@@ -43,8 +46,8 @@ def methods(
         if not topics.add(topic):
             raise RpcError(UNAVAILABLE, f"{MAX_TOPICS} topics are the most this device listens to")
         # Without a link, or with a full queue, the next connection subscribes to all.
-        if (current := link()) is not None:
-            current.post(wire.encode_subscribe(topic))
+        for link in connections.all():
+            link.post(wire.encode_subscribe(topic))
         return True
 
     def unsubscribe(params: Mapping[str, Any]) -> bool:

@@ -24,6 +24,14 @@ class Fault:
     count: int = 1
     over: bool = False
     """All has been well in its area since."""
+    meaning: str = ""
+    remedy: str = ""
+    """What a person can do about it."""
+
+    @property
+    def told(self) -> str:
+        """All of it, in one line."""
+        return ": ".join(part for part in (self.what, "; ".join(p for p in (self.meaning, self.remedy) if p)) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class FaultLog:
         """Oldest first. Any thread."""
         return self._faults
 
-    def add(self, area: str, key: str, what: str, now: float, wall: float) -> bool:
+    def add(self, area: str, key: str, what: str, now: float, wall: float, meaning: str = "", remedy: str = "") -> bool:
         """It went wrong; True where that is a new occurrence. `now` is CLOCK_MONOTONIC, `wall` since 1970, seconds."""
         # Several at once: two that take turns for a week are no news either.
         current = self._current.setdefault(area, {})
@@ -57,7 +65,7 @@ class FaultLog:
         known = next((fault for fault in self._faults if (fault.area, fault.key) == (area, key)), None)
         others = tuple(fault for fault in self._faults if fault is not known)
         count = known.count + 1 if known is not None and again else 1
-        fault = Fault(area, key, what, wall, count)
+        fault = Fault(area, key, what, wall, count, False, meaning, remedy)
         self._faults = (*others, fault)[-KEPT:]  # replaced whole: readers in other threads keep the old one
         current[key] = _Current(fault, present.untold_since_s if present is not None else now if flapping else None)
         if len(current) > KEPT:
@@ -86,6 +94,10 @@ class FaultLog:
             self._told.add(area)
             found.append(latest.fault)
         return found
+
+    def current(self, area: str) -> bool:
+        """Something is wrong there now."""
+        return bool(self._current.get(area))
 
     def over(self, area: str, now: float) -> bool:
         """All is well in this area again; True where that is news: not after a fault that was none."""

@@ -6,12 +6,7 @@ retransmission may be many seconds away.
 
 from __future__ import annotations
 
-from typing import Final
-
-PING_EVERY_S: Final = 3.0
-PONG_WITHIN_S: Final = 5.0
-SILENT_FOR_S: Final = 70.0
-"""Two of the server's ping intervals and some: for a server that answers no pings of ours."""
+from ingestd.core.times import DEFAULT, Times
 
 
 class Liveness:
@@ -20,8 +15,9 @@ class Liveness:
     Each field has one writer: `ping` is the sender's, `inbound` and `pong` the receiver's.
     """
 
-    def __init__(self, now: float, answers_pings: bool = False) -> None:
+    def __init__(self, now: float, answers_pings: bool = False, times: Times = DEFAULT) -> None:
         """`answers_pings`: an earlier connection to the same service had its pings answered."""
+        self._times = times
         self._answers_pings = answers_pings
         self._next_ping_s = now  # the first one at once: it tells whether the peer answers at all
         self._sent_s = 0.0
@@ -38,7 +34,7 @@ class Liveness:
             return None
         self._sent_s = now  # before `_sent`: a verdict between the two must not see the new ping with the old time
         self._sent += 1
-        self._next_ping_s = now + PING_EVERY_S
+        self._next_ping_s = now + self._times.ping_every_s
         return b"%d" % self._sent
 
     def pong(self, payload: bytes, now: float) -> None:
@@ -52,12 +48,17 @@ class Liveness:
         """Anything at all came in. Receiver."""
         self._last_inbound_s = now
 
+    @property
+    def last_inbound_s(self) -> float:
+        """When anything came in last, or the connection was opened. Any thread."""
+        return self._last_inbound_s
+
     def verdict(self, now: float) -> str | None:
         """Why this connection counts as dead, or None. Any thread."""
         # A server that never answered a ping may not know how; there only its own traffic counts.
         waiting = self._sent != self._answered and (self._answered > 0 or self._answers_pings)
-        if waiting and now - self._sent_s > PONG_WITHIN_S:
+        if waiting and now - self._sent_s > self._times.pong_within_s:
             return f"no answer to a ping for {now - self._sent_s:.0f} s"
-        if now - self._last_inbound_s > SILENT_FOR_S:
+        if now - self._last_inbound_s > self._times.silent_for_s:
             return f"nothing received for {now - self._last_inbound_s:.0f} s, not even a ping"
         return None

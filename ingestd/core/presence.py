@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Final
+from typing import Final, NamedTuple
 
 HEARING_S: Final = 3.0
 """The room counts as being heard for this long after the last sound: people breathe between words."""
@@ -20,6 +20,17 @@ OWN_S: Final = 5.0
 """For this long after a renewal the device may hear its own other session, and be told that it leaves."""
 MAX_KNOWN: Final = 1024
 MAX_ID_CHARS: Final = 256
+
+
+class RoomView(NamedTuple):
+    """What there is to say of the room at one moment."""
+
+    text: str
+    joined: bool
+    others: int | None
+    """None where the service never told of anybody."""
+    alone_s: float | None
+    """For how long; None where somebody is there, or may be."""
 
 
 class Presence:
@@ -123,6 +134,12 @@ class Presence:
         if not self._is_joined() or since_s is None or self.others or self._hears(now):
             return None
         return max(since_s, self._last_heard_s(), self._left_s)
+
+    def view(self, now: float) -> RoomView:
+        """All of it."""
+        alone_since_s = self.alone_since(now)
+        alone_s = None if alone_since_s is None else now - alone_since_s
+        return RoomView(self.describe(now), self._is_joined(), self.others, alone_s)
 
     def describe(self, now: float) -> str:
         """One clause for the status."""

@@ -1,9 +1,10 @@
-"""What systemd is told (sd_notify(3)): READY=1, STATUS=, WATCHDOG=1, STOPPING=1."""
+"""What systemd is told (sd_notify(3)): READY=1, STATUS=, RELOADING=1, WATCHDOG=1, STOPPING=1."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 
 import systemd.daemon
 
@@ -23,6 +24,15 @@ class Notifier:
         if not self._ready:
             self._ready = True
             _tell("READY=1")
+
+    def reloading(self) -> None:
+        """The configuration is being read anew; to be followed by `reloaded` (sd_notify(3), Type=notify-reload)."""
+        _tell(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+    def reloaded(self) -> None:
+        """Done, whether or not anything has changed."""
+        self._ready = True
+        _tell("READY=1")
 
     def status(self, line: str) -> None:
         """The line that `systemctl status` shows."""

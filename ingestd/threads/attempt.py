@@ -1,7 +1,7 @@
 """One attempt at a connection: backend → session → link, in a thread of its own.
 
-A name look-up can't be interrupted, so an attempt that is given up is left to end by itself; whatever it still
-brings belongs to a dead epoch and is closed.
+An attempt that is given up ends within a second, whatever it waits for; what it still brings belongs to a dead epoch
+and is closed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Attempt(Worker):
         """See `Worker`."""
         try:
             asked_s = time.monotonic()
-            session = self._sessions.create(self._body)
+            session = self._sessions.create(self._body, self._cancel)
             if self._stopping.is_set():
                 return
             self._mailbox.post(SessionCreated(self._epoch, session))

@@ -118,6 +118,7 @@ Mail = (
     | RoomEvent
     | DeviceChanged
     | WorkerDied
+    | Asked
     | Signalled
 )
 

@@ -11,6 +11,7 @@ import time
 
 from ingestd.core import wire
 from ingestd.core.drift import Drift
+from ingestd.core.level import is_silence
 from ingestd.core.playout import Playout
 from ingestd.errors import ChannelError
 from ingestd.net.ports import Link
@@ -33,6 +34,10 @@ class ReceiverThread(Worker):
         self.frames = 0
         self.beside_frames = 0
         """Room audio of a link that did not have the media, thrown away: the other brought the same."""
+        self.media_s: float | None = None
+        """When room audio came last (CLOCK_MONOTONIC), be it silence;"""
+        self.heard_s: float | None = None
+        """when it was more than that. Any thread."""
         self.drift = Drift()
         """Of the server's clock, by the samples it sent. Any thread reads its `ppm`."""
         self._samples = 0
@@ -100,6 +105,9 @@ class ReceiverThread(Worker):
                 self.frames += 1
                 self._samples += len(event.pcm) // 2
                 self.playout.push(event.pcm)
+                self.media_s = time.monotonic()
+                if not is_silence(event.pcm):
+                    self.heard_s = self.media_s
             else:
                 self.beside_frames += 1
         if self.frames != before:

@@ -6,7 +6,20 @@ from typing import Protocol
 
 from ingestd.core import wire
 from ingestd.core.lifecycle import State
+from ingestd.core.presence import RoomView
 from ingestd.threads.mailbox import DeviceChanged
+
+
+class Events(Protocol):
+    """What the network's events come to."""
+
+    @property
+    def came_back(self) -> bool:
+        """A link, address or route has come."""
+
+    @property
+    def changed(self) -> bool:
+        """Packets may go another way now."""
 
 
 class NetworkEvents(Protocol):
@@ -15,15 +28,15 @@ class NetworkEvents(Protocol):
     def fileno(self) -> int:
         """Readable when something changed, or -1."""
 
-    def came_back(self) -> bool:
-        """True if a link, address or route has come."""
+    def take(self) -> Events:
+        """What has happened since the last time; never waits."""
 
 
 class Reporter(Protocol):
     """Who hears of what happens: log, systemd, status, clients. Called by the supervisor thread only."""
 
-    def state(self, state: State, epoch: int, reason: str, fault: str | None) -> None:
-        """The lifecycle moved; `fault` is the key of what made it, None where nothing went wrong."""
+    def state(self, state: State, epoch: int, reason: str, error: Exception | None) -> None:
+        """The lifecycle moved, by that error where there was one."""
 
     def room_event(self, event: wire.Event) -> None:
         """Something other than audio came in."""
@@ -31,8 +44,8 @@ class Reporter(Protocol):
     def device(self, mail: DeviceChanged) -> None:
         """A sound device was opened or lost."""
 
-    def heartbeat(self) -> None:
-        """About once a second, from the supervisor's own loop."""
+    def heartbeat(self, room: RoomView | None) -> None:
+        """About once a second; `room` says who is there, while the device is in it."""
 
     def bug(self, message: str, error: BaseException) -> None:
         """Something happened that nobody expected."""

@@ -90,12 +90,16 @@ def threads() -> str:
 
 def lifecycle() -> str:
     """The transition table as a diagram; events that change nothing are left out."""
-    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {State.IDLE.value}"]
+
+    def name(state: State) -> str:
+        return state.name.lower()  # mermaid takes no spaces
+
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {name(State.IDLE)}"]
     for (state, happening), (following, actions) in TRANSITIONS.items():
         if following is not state:
             done = ", ".join(action.value for action in actions)
-            lines.append(f"    {state.value} --> {following.value}: {happening.value}" + (f" / {done}" if done else ""))
-    return "\n".join([*lines, f"    {State.STOPPED.value} --> [*]", "```"])
+            lines.append(f"    {name(state)} --> {name(following)}: {happening.value}" + (f" / {done}" if done else ""))
+    return "\n".join([*lines, f"    {name(State.STOPPED)} --> [*]", "```"])
 
 
 DRAWINGS: dict[str, Callable[[], str]] = {

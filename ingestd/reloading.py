@@ -1,0 +1,108 @@
+"""The configuration read anew while the daemon runs: validated first, then applied part by part. Supervisor thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ingestd.config import Config
+from ingestd.config.reload import Change, Reloader
+from ingestd.config.watch import FileWatch
+from ingestd.core import wire
+from ingestd.core.level import Gain
+from ingestd.core.topics import TopicSet
+from ingestd.errors import ConfigError, IngestdError
+from ingestd.planning import where
+from ingestd.reporter import Reporter
+from ingestd.system.journal import LOG
+from ingestd.system.notify import Notifier
+from ingestd.threads.call import Call
+from ingestd.threads.callplan import CallPlan
+from ingestd.threads.vigil import Vigil
+
+
+class Reloading:
+    """Takes over what has changed since the daemon was built."""
+
+    def __init__(
+        self,
+        reloader: Reloader | None,
+        notifier: Notifier,
+        reporter: Reporter,
+        call: Call,
+        vigil: Vigil,
+        new_plan: Callable[[Change], CallPlan],
+        topics: TopicSet,
+        gains: dict[str, Gain],
+        config: Config,
+        path: Path,
+    ) -> None:
+        """`gains`: by configuration key. Without a `reloader` there is nothing to read anew."""
+        self.config = config
+        """What the daemon runs on now. Any thread."""
+        self._reloader = reloader
+        self._notifier = notifier
+        self._reporter = reporter
+        self._call = call
+        self._vigil = vigil
+        self._new_plan = new_plan
+        self._topics = topics
+        self._gains = gains
+        self._path = path
+
+    def reload(self) -> str:
+        """Reads, validates and applies; what came of it, in words. Raises IngestdError, with nothing changed."""
+        self._notifier.reloading()
+        try:
+            return self._reload()
+        except IngestdError as error:
+            faults = error.faults if isinstance(error, ConfigError) else [str(error)]
+            for fault in faults:
+                LOG.error("%s", fault)
+            LOG.error("the configuration was read anew and can't be used: nothing has changed")
+            raise
+        finally:
+            self._notifier.reloaded()
+
+    def _reload(self) -> str:
+        if self._reloader is None:
+            raise ConfigError([f"{self._path}: this daemon was not started from a file that could be read anew"])
+        change = self._reloader.load()
+        plan = self._new_plan(change)  # before anything changes: its files may be missing
+        words = self._apply(change, plan)
+        if warning := self._reloader.kept(change):
+            LOG.warning("%s", warning)
+        LOG.info("%s", words)
+        return words
+
+    def _apply(self, change: Change, plan: CallPlan) -> str:
+        config = self.config = change.config
+        LOG.setLevel(config.log.level.upper())
+        for key, gain in self._gains.items():
+            if key in change.live:
+                side = config.audio.capture if "capture" in key else config.audio.playback
+                gain.set(side.gain_db)
+        for topic in set(config.messaging.subscribe) - set(self._topics.all()):
+            self._topics.add(topic)
+            for link in self._call.connections.all():
+                link.post(wire.encode_subscribe(topic))
+        limits = config.session
+        self._vigil.limits.change(limits.max_age_s, limits.max_call_s, limits.hangup_when_alone_s)
+        self._vigil.own_id = config.session.participant.id
+        if "backend.token_file" in change.renewed:
+            self._vigil.token = FileWatch(Path(config.backend.token_file))
+        self._reporter.where = where(config, self._path)
+        self._call.follow(plan)
+        if change.session:
+            self._call.renew("the configuration has changed")
+        return _words(change)
+
+
+def _words(change: Change) -> str:
+    """For a person: what changed, and what does not yet."""
+    parts = []
+    if change.renewed or change.live:
+        parts.append("taken over: " + ", ".join((*change.renewed, *change.live)))
+    if change.restart:
+        parts.append("to be taken over by a restart of the service: " + ", ".join(change.restart))
+    return "the configuration was read anew; " + ("; ".join(parts) or "nothing in it has changed")

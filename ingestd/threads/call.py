@@ -1,0 +1,258 @@
+"""The call: the lifecycle with what its actions do to attempts, connections and the one timer. Supervisor thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from ingestd.core.ingest_session import IngestSession
+from ingestd.core.lifecycle import ATTEMPTING, IN_THE_ROOM, Action, Happening, IllegalTransition, Lifecycle, State
+from ingestd.core.retry import Cause, Retry, cause_of
+from ingestd.core.times import Times
+from ingestd.errors import BackendError, BackendFault, ChannelClosed, ChannelError, MeetingEnded
+from ingestd.net.ports import Link
+from ingestd.threads.attempt import Attempt
+from ingestd.threads.callplan import CallPlan
+from ingestd.threads.connections import Connections
+
+_OLD_ATTEMPT_S: Final = 1.0
+"""An attempt that began before the network came back, and has had this long, is begun anew."""
+_BEGUN_ANEW_AT_MOST: Final = 3
+"""Interfaces of no concern may chatter for ever: after so many in a row an attempt gets all its time."""
+
+StateNews = Callable[[State, int, str, Exception | None], None]
+
+
+class Call:
+    """Where the device stands, and how it gets on. What other threads may read says so."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        plan: CallPlan,
+        retry: Retry,
+        random: Callable[[], float],
+        times: Times,
+        now: Callable[[], float],
+        tell: StateNews,
+    ) -> None:
+        """`tell` hears of each new state: with the epoch, the reason, and the error that made it, if any."""
+        self.connections = connections
+        self.plan = plan
+        self.retry = retry
+        self._random = random
+        self._times = times
+        self._now = now
+        self._tell = tell
+        self._lifecycle = Lifecycle()
+        self._attempt: Attempt | None = None
+        self._given: IngestSession | None = None  # for the next attempt, by whoever asked for the call
+        self._arriving: Link | None = None
+        self._error: Exception | None = None  # what the last attempt or link ended by
+        self._hurried_s = -times.hurry_every_s
+        self.timer_s: float | None = None
+        """When `on_timer` is due (CLOCK_MONOTONIC). Any thread may read it."""
+        self.not_before_s = 0.0
+        """What a server asked for."""
+        self._attempt_began_s = 0.0
+        self._begun_anew = 0
+        self.since_s: float | None = None
+        """When the call was connected first: it lasts over faults and renewals until it is ended (CLOCK_MONOTONIC)."""
+        self.own = True
+        """The session came from our backend, so that it can be renewed."""
+        self.epoch = 0
+        """Of the last attempt. Any thread may read it."""
+
+    @property
+    def state(self) -> State:
+        """Any thread."""
+        return self._lifecycle.state
+
+    def on(self, happening: Happening, reason: str, error: Exception | None = None) -> None:
+        """Something happened. Raises IllegalTransition."""
+        before = self.state
+        for action in self._lifecycle.on(happening):
+            self._do(action)
+        if self.state is State.STANDBY or (error is not None and cause_of(error) is Cause.ENDED):
+            self.since_s = None
+        if self.state is not before:
+            self._tell(self.state, self.epoch, reason, error)
+
+    # --- what comes of attempts and links -------------------------------------------------------------------------
+
+    def connected(self, link: Link) -> None:
+        """The attempt has come to this."""
+        self._arriving = link
+        self.on(Happening.CONNECTED, "connected")
+
+    def attempt_failed(self, error: Exception) -> None:
+        """The attempt is over."""
+        given_up = not self.own and self.plan.demand  # its session was for this one attempt
+        self._over(Happening.ENDED if given_up else Happening.FAILED, error)
+
+    def link_ended(self, epoch: int, error: Exception) -> None:
+        """A link is over; where nobody minds, that was it."""
+        if _is(self.connections.second, epoch):
+            self._over(Happening.FAILED, error)
+        elif _is(self.connections.carrying, epoch):
+            self._carrying_ended(error)
+        self.connections.ended(epoch)
+
+    def _carrying_ended(self, error: Exception) -> None:
+        if self.state is State.OVERLAPPING:
+            # As like as not the second made the service end the first: no fault.
+            self.on(Happening.CLOSED, f"the new session has taken over, as the one before ended: {error}")
+        elif self.state not in IN_THE_ROOM:
+            self.on(Happening.CLOSED, str(error))  # it was to end anyhow
+        elif self.plan.demand and (not self.own or cause_of(error) is Cause.ENDED) and not self._second_near:
+            self._over(Happening.ENDED, error)
+        else:
+            self._over(Happening.CLOSED, error)
+
+    @property
+    def _second_near(self) -> bool:
+        """The second may have joined already, which may be why the first ended."""
+        return self.state is State.RENEWING_CONNECTING
+
+    def give_up_link(self, reason: str) -> None:
+        """The link that carries the call counts as dead."""
+        if (link := self.connections.carrying) is not None:
+            link.abort()
+            self.link_ended(link.epoch, ChannelClosed(f"{reason}; taking a fresh session"))
+
+    def finish(self, reason: str, epoch: int | None = None) -> None:
+        """The call is over, or that link's part in it, and no fault; whichever thread leaves it last says `stop`."""
+        link = self.connections.carrying
+        if epoch is not None:
+            link = next((one for one in self.connections.all() if one.epoch == epoch), None)
+        if link is not None:
+            link.hang_up()
+            self.link_ended(link.epoch, MeetingEnded(reason))
+
+    def on_timer(self) -> None:
+        """`timer_s` has come."""
+        self.timer_s = None
+        match self.state:
+            case State.STREAMING:
+                self.renew("trying the renewal again")
+            case state if state in ATTEMPTING:
+                limit_s = self._times.attempt_s
+                reason = f"no session came to be within {limit_s:.0f} s; check the network, DNS and backend.url"
+                self._over(Happening.TIMER, ChannelError(reason))
+            case State.OVERLAPPING:
+                self.on(Happening.TIMER, "the new session has taken over, without word that it joined the room")
+            case _:
+                self.on(Happening.TIMER, "trying again")
+
+    # --- what is asked for ------------------------------------------------------------------------------------------
+
+    def renew(self, reason: str) -> None:
+        """Another session, beside the present one where there is one; a wait is over.
+
+        A call by a session that somebody else created goes on as it is.
+        """
+        if self.own or self.state is State.WAITING:
+            self.on(Happening.REPLACE if self.plan.break_first else Happening.RENEW, reason)
+
+    def begin(self, session: IngestSession | None, reason: str) -> None:
+        """The device is to be in the room; by `session` where somebody else created one."""
+        self._given = session
+        self.on(Happening.CALL, reason)
+
+    def hang_up(self, reason: str) -> None:
+        """The device is to be out of the room until a call is asked for."""
+        self._given = None
+        self.on(Happening.HANG_UP, reason)
+
+    def follow(self, plan: CallPlan) -> None:
+        """The configuration was read anew."""
+        wanted = self.plan.demand and not plan.demand
+        self.plan = plan
+        if wanted:
+            self.on(Happening.CALL, "session.start is auto now")
+
+    def network_back(self, reason: str) -> None:
+        """Something that may have been in the way is not so any more: a wait ends soon, an old attempt begins anew."""
+        match self.state:
+            case State.WAITING:
+                self.on(Happening.NETWORK_BACK, reason)
+            case State.CREATING | State.CONNECTING if self.own and self._begun_anew < _BEGUN_ANEW_AT_MOST:
+                if self._now() - self._attempt_began_s > _OLD_ATTEMPT_S:
+                    self._begun_anew += 1
+                    self.on(Happening.NETWORK_BACK, reason)
+
+    @property
+    def failed_by_network(self) -> bool:
+        """The last failure was not a server's answer."""
+        error = self._error
+        if isinstance(error, BackendError):
+            return error.fault in (BackendFault.UNREACHABLE, BackendFault.TLS)
+        return isinstance(error, ChannelError) and cause_of(error) is not Cause.ENDED
+
+    # --- what is done -----------------------------------------------------------------------------------------------
+
+    def _over(self, happening: Happening, error: Exception) -> None:
+        self._error = error
+        self.on(happening, str(error), error)
+
+    def _do(self, action: Action) -> None:
+        connections, now = self.connections, self._now()
+        match action:
+            case Action.ATTEMPT:
+                self._begin_attempt(now)
+            case Action.ABANDON:
+                if self._attempt is not None:
+                    self._attempt.stop()
+            case Action.ADOPT:
+                connections.adopt(self._arrived())
+                if self.since_s is None:
+                    self.since_s = now
+            case Action.ACCOMPANY:
+                connections.accompany(self._arrived(), self._attempt_began_s)
+                self.timer_s = now + self._times.overlap_s
+            case Action.SWITCH:
+                connections.switch()
+            case Action.DROP_SECOND:
+                connections.drop_second()
+            case Action.HANG_UP:
+                if connections.carrying is not None:
+                    connections.carrying.hang_up()
+                self.timer_s = now + self._times.goodbye_s
+            case Action.RELEASE:
+                connections.release()
+            case Action.WAIT | Action.RENEW_LATER:
+                self._wait(now)
+            case Action.HURRY:
+                # Chatter must not undo the backoff; but the last event of a burst may be the one that counts.
+                soonest_s = max(now, self.not_before_s, self._hurried_s + self._times.hurry_every_s)
+                sooner_s = soonest_s + self._random() * self._times.network_jitter_s
+                if self.timer_s is None or sooner_s < self.timer_s:
+                    self.timer_s = self._hurried_s = sooner_s
+            case Action.CANCEL_TIMER:
+                self.timer_s = None
+
+    def _begin_attempt(self, now: float) -> None:
+        self.epoch += 1
+        session, self._given = self._given, None
+        self.own = session is None
+        self._attempt = self.plan.new_attempt(self.epoch, session)
+        self._attempt.start()
+        self._attempt_began_s = now
+        self.timer_s = now + self._times.attempt_s
+
+    def _arrived(self) -> Link:
+        link, self._arriving = self._arriving, None
+        if link is None:
+            raise IllegalTransition("no connection has arrived")
+        return link
+
+    def _wait(self, now: float) -> None:
+        error = self._error or ChannelError("no error is known")
+        asked_s = getattr(error, "retry_after_s", None)
+        self.not_before_s = now + (asked_s or 0.0)
+        self.timer_s = now + self.retry.wait_s(cause_of(error), asked_s)
+        self._begun_anew = 0
+
+
+def _is(link: Link | None, epoch: int) -> bool:
+    return link is not None and link.epoch == epoch

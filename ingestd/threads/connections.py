@@ -1,0 +1,137 @@
+"""The connections there are: the one that carries the call, a second one beside it, one on its way out. Supervisor."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from ingestd.net.ports import Link
+from ingestd.threads.link_slot import LinkSlot
+
+
+class Connections:
+    """Hands links to sender and receiver through their slots, and keeps the books over all of them.
+
+    What is read by other threads says so; all methods are the supervisor's.
+    """
+
+    def __init__(self, slots: Iterable[LinkSlot], goodbye_s: float, now: Callable[[], float]) -> None:
+        """A link that was handed over to another has `goodbye_s` for its end."""
+        self._slots = tuple(slots)
+        self._goodbye_s = goodbye_s
+        self._now = now
+        self.carrying: Link | None = None
+        """Any thread may read it."""
+        self.second: Link | None = None
+        """Joining the room, to take over. Any thread may read it."""
+        self._leaving: Link | None = None
+        self._leaving_until_s = 0.0
+        self.count = 0
+        """Links that have carried the call."""
+        self._messages_sent = 0  # of the links that are gone
+        self._wire_faults: Counter[str] = Counter()
+        self.started = 0.0
+        """When the present link was opened, wall-clock seconds since 1970."""
+        self.opened_s = 0.0
+        """The same by CLOCK_MONOTONIC."""
+        self.streaming_since_s: float | None = None
+        """Since when audio has flowed over one link or another without a break."""
+        self.taken_over_from: int | None = None
+        """The epoch of the link before, where this one took over from it,"""
+        self.second_asked_s = 0.0
+        """and when the second session was asked for."""
+        self._second_opened = (0.0, 0.0)
+
+    def adopt(self, link: Link) -> None:
+        """It carries the call from now on; there was none."""
+        self.carrying = link
+        self.taken_over_from = None
+        self.opened_s = self.streaming_since_s = self._now()
+        self.started = time.time()
+        self.count += 1
+        self._offer()
+
+    def accompany(self, link: Link, asked_s: float) -> None:
+        """It is kept alive beside the one that carries the call; its session was asked for at `asked_s`."""
+        self._drop_leaving()
+        self.second = link
+        self.second_asked_s = asked_s
+        self._second_opened = self._now(), time.time()
+        self._offer()
+
+    def switch(self) -> None:
+        """The second takes over, and the first one hangs up; whoever sends finds each frame with one of the two."""
+        first, self.carrying, self.second = self.carrying, self.second, None
+        self.opened_s, self.started = self._second_opened
+        self.count += 1
+        if first is not None:
+            self.taken_over_from = first.epoch
+            self._leaving, self._leaving_until_s = first, self._now() + self._goodbye_s
+        self._offer()
+        if first is not None:
+            first.hang_up()  # after the offer: what it refuses from now on finds the second
+
+    def drop_second(self) -> None:
+        """It will not take over."""
+        if (second := self.second) is not None:
+            self._add_up(second)
+            self.second = None
+            self._offer()
+            second.hang_up()
+            second.leave()
+
+    def release(self) -> None:
+        """The call is over, with all its links."""
+        first = self.carrying
+        self.streaming_since_s = None
+        if first is not None:
+            self._add_up(first)
+        self.carrying = None
+        self._offer()
+        if first is not None:
+            first.leave()  # sender and receiver leave within one round; the last closes
+
+    def ended(self, epoch: int) -> None:
+        """The link of that epoch is over: where it was on its way out anyhow, that was it."""
+        if self._leaving is not None and self._leaving.epoch == epoch:
+            self._drop_leaving()
+
+    def tick(self) -> None:
+        """About once a second: a goodbye that is not answered has an end."""
+        if self._leaving is not None and self._now() >= self._leaving_until_s:
+            self._leaving.shutdown()
+            self._drop_leaving()
+
+    def all(self) -> list[Link]:
+        """Those that are in the room, or are about to be. Any thread."""
+        return [link for link in (self.carrying, self.second) if link is not None]
+
+    def _drop_leaving(self) -> None:
+        if (leaving := self._leaving) is not None:
+            self._add_up(leaving)
+            self._leaving = None
+            self._offer()
+            leaving.leave()
+
+    @property
+    def messages_sent(self) -> int:
+        """Over all links. Any thread."""
+        return self._messages_sent + sum(link.messages_sent for link in self._present())
+
+    @property
+    def wire_faults(self) -> Counter[str]:
+        """Inbound messages refused, by kind, over all links. Any thread."""
+        # Copied in one go: the receiver may be counting still.
+        return sum((Counter(dict(link.wire_faults)) for link in self._present()), self._wire_faults)
+
+    def _present(self) -> list[Link]:
+        return [link for link in (self.carrying, self.second, self._leaving) if link is not None]
+
+    def _add_up(self, link: Link) -> None:
+        self._messages_sent += link.messages_sent
+        self._wire_faults = self._wire_faults + Counter(dict(link.wire_faults))  # replaced whole: others may be reading
+
+    def _offer(self) -> None:
+        for slot in self._slots:
+            slot.offer(self.carrying, self.second or self._leaving)
