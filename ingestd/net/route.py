@@ -102,9 +102,9 @@ def read_answer(data: bytes) -> Route | None:
     offset, end = start, min(length, len(data))
     while offset + _ATTRIBUTE.size <= end:
         size, attribute = _ATTRIBUTE.unpack_from(data, offset)
-        if size < _ATTRIBUTE.size:
+        if size < _ATTRIBUTE.size or offset + size > end:
             break
-        found[attribute] = data[offset + _ATTRIBUTE.size : min(offset + size, end)]
+        found[attribute] = data[offset + _ATTRIBUTE.size : offset + size]
         offset += (size + 3) & ~3
     interface = found.get(_RTA_OIF, b"")
     if _RTA_PREFSRC not in found or len(interface) != 4:

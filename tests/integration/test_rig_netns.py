@@ -15,6 +15,7 @@ import pytest
 from tests.rig import netns
 from tests.rig.netns import Namespace
 from tests.rig.process import end, wait_until
+from tests.rig.two_cables import TwoCables
 
 pytestmark = pytest.mark.root
 
@@ -80,6 +81,56 @@ def test_two_have_addresses_of_their_own(device: Namespace) -> None:
     with Namespace() as other:
         assert {other.address, other.far_address}.isdisjoint({device.address, device.far_address})
         assert other.address in other.run(["ip", "address"]).stdout
+
+
+@pytest.mark.parametrize("cable", ["eth0", "wwan0"])
+def test_two_cables_lead_to_one_server(cable: netns.Cable) -> None:
+    if reason := netns.why_not():
+        pytest.skip(reason)
+    with TwoCables() as device:
+        assert seen_from(device) == device.address_on("eth0")
+        device.set_metric("eth0", 900)
+        assert seen_from(device) == device.address_on("wwan0")
+        device.set_metric("eth0", 100)
+        device.link_down("device", cable)
+        assert seen_from(device) == device.address_on("wwan0" if cable == "eth0" else "eth0")
+        device.link_up("device", cable)
+        assert seen_from(device) == device.address_on("eth0")
+        device.withdraw("eth0")
+        assert seen_from(device) == device.address_on("wwan0")
+        assert device.service_address in local_addresses()
+    assert device.service_address not in local_addresses()
+    assert device.service_address6 not in local_addresses()
+
+
+def test_the_far_side_lets_nothing_through_that_comes_by_the_wrong_cable() -> None:
+    if reason := netns.why_not():
+        pytest.skip(reason)
+    with TwoCables() as device, socket.create_server((device.service_address, 0)) as service:
+        with device.entered():
+            link = socket.create_connection(service.getsockname(), timeout=10)
+        near, _ = service.accept()
+        with link, near:
+            device.set_metric("eth0", 900)
+            link.sendall(b"from Ethernet's address, by the other cable")
+            near.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                near.recv(100)
+
+
+def seen_from(device: TwoCables) -> str:
+    """The address by which a new connection of the device comes."""
+    with socket.create_server((device.service_address, 0)) as service:
+        with device.entered():
+            link = socket.create_connection(service.getsockname(), timeout=10)
+        near, peer = service.accept()
+        near.close()
+        link.close()
+    return str(peer[0])
+
+
+def local_addresses() -> str:
+    return subprocess.run(["ip", "address", "show", "dev", "lo"], capture_output=True, text=True, check=True).stdout
 
 
 def test_leaving_ends_what_runs_in_it() -> None:

@@ -6,6 +6,7 @@ A cable pulled at the far end is a true black hole: packets vanish, nothing is r
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import random
@@ -13,16 +14,20 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from tests.rig.process import Stream, spawn, wait_until
 
 End = Literal["device", "far"]
 """An end of the cable: in the namespace, or here."""
+Cable = Literal["eth0", "wwan0"]
+"""A cable by the name that its end has inside."""
 
+_CABLES: Final[tuple[Cable, ...]] = ("eth0", "wwan0")
+_CLONE_NEWNET: Final = 0x40000000
 _PREFIX = "ingrig-"
 
 
@@ -34,17 +39,19 @@ def why_not() -> str | None:
         return "network namespaces need iproute2"
     name = f"{_PREFIX}{os.getpid()}-try"
     try:
-        _ip("netns", "add", name)
-        _ip("netns", "exec", name, "true")
+        ip("netns", "add", name)
+        ip("netns", "exec", name, "true")
     except RuntimeError as error:
         return f"no network namespaces here: {error}"
     finally:
-        _ip("netns", "delete", name, check=False)
+        ip("netns", "delete", name, check=False)
     return None
 
 
 class Namespace:
     """A network namespace with one cable to this one; gone, with all that runs in it, when left."""
+
+    cables: tuple[Cable, ...] = ("eth0",)
 
     def __init__(self) -> None:
         """Draws a number for it; nothing is made before it is entered."""
@@ -62,25 +69,25 @@ class Namespace:
     @property
     def far_end(self) -> str:
         """The name of the cable's end here; inside it is eth0."""
-        return _far_end(self.name)
+        return far_end(self.name, "eth0")
 
     @property
     def far_address(self) -> str:
         """This machine's address on the cable."""
-        return self._host(1)
+        return self._host("eth0", 1)
 
     @property
     def address(self) -> str:
         """The namespace's address on the cable."""
-        return self._host(2)
+        return self._host("eth0", 2)
 
-    def _host(self, number: int) -> str:
-        # A /30 network of 10.231.0.0/16 for each number.
-        return f"10.231.{self._number // 64}.{self._number % 64 * 4 + number}"
+    def _host(self, cable: Cable, number: int) -> str:
+        # A /30 network of 10.231.0.0/16 for each number, and one of 10.232.0.0/16 for its second cable.
+        return f"10.{231 + _CABLES.index(cable)}.{self._number // 64}.{self._number % 64 * 4 + number}"
 
     def __enter__(self) -> Self:
         remove_stale()
-        while _ip("link", "show", self.far_end, check=False).returncode == 0:
+        while ip("link", "show", self.far_end, check=False).returncode == 0:
             self._draw()
         try:
             self._make()
@@ -95,37 +102,49 @@ class Namespace:
         self.close()
 
     def _make(self) -> None:
-        _ip("netns", "add", self.name)
-        _ip("link", "add", self.far_end, "type", "veth", "peer", "name", "eth0", "netns", self.name)
-        _ip("address", "add", f"{self.far_address}/30", "dev", self.far_end)
-        self._inside("address", "add", f"{self.address}/30", "dev", "eth0")
-        self._inside("link", "set", "lo", "up")
-        self.link_up("device")
-        self.link_up("far")
+        ip("netns", "add", self.name)
+        self.ip("link", "set", "lo", "up")
+        for cable in self.cables:
+            self._lay(cable)
+
+    def _lay(self, cable: Cable) -> None:
+        here = far_end(self.name, cable)
+        ip("link", "add", here, "type", "veth", "peer", "name", cable, "netns", self.name)
+        ip("address", "add", f"{self._host(cable, 1)}/30", "dev", here)
+        self.ip("address", "add", f"{self._host(cable, 2)}/30", "dev", cable)
+        self.link_up("device", cable)
+        self.link_up("far", cable)
 
     def close(self) -> None:
         """Ends what still runs in it and removes it."""
         _delete(self.name)
 
-    def link_down(self, end: End = "far") -> None:
+    def link_down(self, end: End = "far", cable: Cable = "eth0") -> None:
         """Pulls the cable. At the `device` end its kernel knows at once that there is no route."""
-        self._link(end, "down")
+        self._link(end, cable, "down")
 
-    def link_up(self, end: End = "far") -> None:
+    def link_up(self, end: End = "far", cable: Cable = "eth0") -> None:
         """Puts the cable in again, and waits for the carrier where both ends are up."""
-        self._link(end, "up")
-        near, far = self._inside("-json", "link", "show", "eth0"), _ip("-json", "link", "show", self.far_end)
-        if "UP" in _flags(near) and "UP" in _flags(far):
-            wait_until(self._has_carrier, 5, "the cable's carrier")
+        self._link(end, cable, "up")
+        here = far_end(self.name, cable)
+        if "UP" in _flags(self.ip("-json", "link", "show", cable)) and "UP" in _flags_here(here):
+            wait_until(lambda: "LOWER_UP" in _flags_here(here), 5, "the cable's carrier")
 
-    def _link(self, end: End, state: str) -> None:
+    def _link(self, end: End, cable: Cable, state: str) -> None:
         if end == "device":
-            self._inside("link", "set", "eth0", state)
+            self.ip("link", "set", cable, state)
         else:
-            _ip("link", "set", self.far_end, state)
+            ip("link", "set", far_end(self.name, cable), state)
 
-    def _has_carrier(self) -> bool:
-        return "LOWER_UP" in _flags(_ip("-json", "link", "show", self.far_end))
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Sockets that this thread makes meanwhile are the namespace's, and stay so."""
+        with open("/proc/thread-self/ns/net") as here, open(f"/run/netns/{self.name}") as inside:
+            _enter(inside.fileno())
+            try:
+                yield
+            finally:
+                _enter(here.fileno())
 
     def command(self, command: Sequence[str | Path]) -> list[str]:
         """The command that runs it inside."""
@@ -148,28 +167,45 @@ class Namespace:
         """Runs a command inside to its end."""
         return subprocess.run(self.command(command), capture_output=True, text=True, timeout=timeout)
 
-    def _inside(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return _ip("-netns", self.name, *words)
+    def ip(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs `ip` on the namespace; raises RuntimeError where it refuses."""
+        return ip("-netns", self.name, *words)
 
 
 def remove_stale() -> None:
     """Removes the namespaces that killed runs left."""
-    for line in _ip("netns", "list", check=False).stdout.splitlines():
+    for line in ip("netns", "list", check=False).stdout.splitlines():
         name = line.split()[0]
         if name.startswith(_PREFIX) and not Path("/proc", name.split("-")[1]).exists():
             _delete(name)
 
 
 def _delete(name: str) -> None:
-    for pid in _ip("netns", "pids", name, check=False).stdout.split():
+    for pid in ip("netns", "pids", name, check=False).stdout.split():
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
-    _ip("link", "delete", _far_end(name), check=False)  # at once; with the namespace it would go a moment later
-    _ip("netns", "delete", name, check=False)
+    for cable in _CABLES:
+        # At once; with the namespace it would go a moment later.
+        ip("link", "delete", far_end(name, cable), check=False)
+    for address in service_addresses(int(name.split("-")[2])):
+        ip("address", "delete", address, "dev", "lo", check=False)
+    ip("netns", "delete", name, check=False)
 
 
-def _far_end(name: str) -> str:
-    return "ingrig" + name.split("-")[2]
+def service_addresses(number: int) -> tuple[str, str]:
+    """IPv4 and IPv6 of a server that a namespace with more than one cable reaches over each (`two_cables`)."""
+    return f"10.233.{number // 256}.{number % 256}", f"fd31:{number:x}:f::1"
+
+
+def far_end(name: str, cable: Cable) -> str:
+    """The name of the cable's end here."""
+    return "ingrig" + name.split("-")[2] + ("" if cable == "eth0" else "b")
+
+
+def _enter(namespace_fd: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)  # os.setns is of Python 3.12
+    if libc.setns(namespace_fd, _CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns failed")
 
 
 def _flags(shown: subprocess.CompletedProcess[str]) -> list[str]:
@@ -177,7 +213,12 @@ def _flags(shown: subprocess.CompletedProcess[str]) -> list[str]:
     return flags
 
 
-def _ip(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def _flags_here(interface: str) -> list[str]:
+    return _flags(ip("-json", "link", "show", interface))
+
+
+def ip(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs `ip`; raises RuntimeError where it refuses and `check` is set."""
     done = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=30)
     if check and done.returncode:
         raise RuntimeError(f"ip {' '.join(words)}: {done.stderr.strip()}")

@@ -88,6 +88,12 @@ def receive_all(far: socket.socket, size: int) -> bytes:
     return bytes(out)
 
 
+def test_a_way_that_stays_has_not_changed_open_or_closed(pair: Pair) -> None:
+    assert not pair.near.route_changed()
+    pair.near.close()
+    assert not pair.near.route_changed()
+
+
 def test_both_directions_busy_at_once_lose_no_byte(pair: Pair) -> None:
     size = 3_000_000
     up, down = os.urandom(size), os.urandom(size)
