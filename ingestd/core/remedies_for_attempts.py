@@ -85,7 +85,7 @@ CERTIFICATES: Final[Rules] = (
     (
         r"mismatch",
         "Who answers is not who was asked for: a wrong name or address in the URL, or an interceptor.",
-        "Write the name that the certificate is for into backend.url in {config}.",
+        "Use the name that the certificate is for in backend.url, or in the wsUrl that {host} hands out.",
     ),
     (
         r"has expired",

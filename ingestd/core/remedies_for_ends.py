@@ -24,6 +24,7 @@ CUT: Final[Rules] = (
         "The server's machine is there, but what should serve this call hangs.",
         "Nothing to do, a fresh session takes its place; if it is often so, report it to whoever runs the service.",
     ),
+    NO_WAY,
     (
         r"network came back|route|another way|got through",
         "The network changed under the connection, which would take many seconds to notice by itself.",
@@ -34,7 +35,6 @@ CUT: Final[Rules] = (
         "Packets vanish on the way: a bad radio link, a cut, or a router that has forgotten the connection.",
         "Nothing to do, a fresh session takes its place; if it is often so, look at the signal and at the router.",
     ),
-    NO_WAY,
     (
         r"close frame|reset|broken pipe|eof",
         "The server, or a router or balancer on the way, dropped the connection without a word, as restarts do.",
