@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ingestd.core.retry_after import retry_after_s
 from ingestd.errors import BackendError, BackendFault
 
 DEFAULT_EXPIRES_IN_S: Final = 90.0
@@ -142,14 +143,8 @@ def _refusal(status: int, headers: Mapping[str, str], answer: dict[str, Any]) ->
         parts.append(f"code {_short(str(code))}")
     if request_id:
         parts.append(f"request id {_short(request_id)}")
-    return BackendError(fault, ", ".join(parts), retry_after_s=_retry_after_s(lowered.get("retry-after")))
-
-
-def _retry_after_s(value: str | None) -> float | None:
-    # Only the form in seconds: the other one, a date, needs a clock that a device may not have yet.
-    if value is None or not value.strip().isdecimal():
-        return None
-    return min(float(value.strip()), 3600.0)
+    wait_s = retry_after_s(lowered.get("retry-after"), lowered.get("date"))
+    return BackendError(fault, ", ".join(parts), retry_after_s=wait_s)
 
 
 def _short(text: str) -> str:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ingestd.config import schema
 from ingestd.config.secret import read_token
 from ingestd.core.ingest_session import MAX_ANSWER_BYTES, IngestSession, read_answer
-from ingestd.errors import BackendError, BackendFault, ConfigError
+from ingestd.core.times import DEFAULT, Times
+from ingestd.errors import BackendError, BackendFault, CertificateError, ChannelError, ConfigError, ProxyRefused
 from ingestd.net import stream
+from ingestd.net.cancel import Cancel
 from ingestd.net.deadline import DeadlineSocket
+from ingestd.net.reach import reach
+from ingestd.net.tls import certificate_fault
 
 if TYPE_CHECKING:
     import requests
-
-CONNECT_S: Final = 3.0
-"""TCP and TLS together. Within it the kernel repeats a lost SYN after 1 s."""
-CONNECT_ROUNDS: Final = 2
-ANSWER_S: Final = 10.0
 
 
 def tls_context(ca_file: Path | None, client_cert: tuple[Path, Path] | None = None) -> ssl.SSLContext:
@@ -56,42 +58,69 @@ class Backend:
     auth_scheme: str
     tls: ssl.SSLContext
     proxy_url: str | None = field(default=None, repr=False)
-    """May hold a password."""
+    """May hold a password. Without one the environment's is taken."""
+    times: Times = DEFAULT
 
-    def create(self, body: dict[str, Any]) -> IngestSession:
-        """One POST, one session. Raises BackendError."""
+    def create(self, body: dict[str, Any], cancel: Cancel) -> IngestSession:
+        """One POST, one session. Raises BackendError, also where cancelled; then nothing is left open."""
         # Imported here: it costs a fifth of a second that a device should spend opening its microphone.
         import requests
 
         token = self._token()
-        deadline_s = time.monotonic() + ANSWER_S
-        try:
-            with _http(self.tls, deadline_s) as http:
-                response = http.post(
-                    self.url,
-                    json=body,
-                    auth=_TokenAuth(token, self.auth_scheme),
-                    headers={"Accept": "application/json"},
-                    timeout=(CONNECT_S, ANSWER_S),
-                    proxies={"http": self.proxy_url, "https": self.proxy_url} if self.proxy_url else None,
-                    allow_redirects=False,  # a token goes where the configuration says, nowhere else
-                    stream=True,
-                )
-                with response:
-                    answer = _read_bounded(response)
-        except requests.exceptions.SSLError as error:
-            raise BackendError(BackendFault.TLS, f"TLS to the backend failed: {_cause(error)}") from None
-        except (requests.exceptions.RequestException, OSError, ValueError) as error:
-            if isinstance(error, requests.exceptions.Timeout) or time.monotonic() >= deadline_s:
-                reason = "the backend did not answer in time"
-            else:
-                reason = f"can't reach the backend: {_cause(error)}"
-            raise BackendError(
-                BackendFault.UNREACHABLE, f"{reason}; check the network and backend.url, and whether it runs"
-            ) from None
+        with contextlib.ExitStack() as open_connection:
+            try:
+                with _http(lambda: self._connected(cancel, open_connection)) as http:
+                    response = http.post(
+                        self.url,
+                        json=body,
+                        auth=_TokenAuth(token, self.auth_scheme),
+                        headers={"Accept": "application/json"},
+                        timeout=self.times.answer_s,
+                        allow_redirects=False,  # a token goes where the configuration says, nowhere else
+                        stream=True,
+                    )
+                    with response:
+                        answer = _read_bounded(response)
+                    cancel.check()  # an answer that it cut short may look like a whole one
+            except (ChannelError, requests.exceptions.RequestException, OSError, ValueError) as error:
+                raise self._failure(error, cancel) from None
         if not 200 <= response.status_code < 300:
             answer = answer.replace(token.encode("ascii"), b"<token>")  # a refusal may quote what it refuses
         return read_answer(response.status_code, response.headers, answer)
+
+    def _connected(self, cancel: Cancel, open_connection: contextlib.ExitStack) -> DeadlineSocket:
+        """A connection to the backend, which `cancel` ends until `open_connection` is over."""
+        parts = urlsplit(self.url)
+        secure = parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        deadline_s = time.monotonic() + self.times.attempt_s
+        tls = self.tls if secure else None
+        sock = reach(parts.hostname or "", port, tls, self.proxy_url, cancel, deadline_s, self.times)
+        try:
+            open_connection.enter_context(cancel.watching(sock))
+        except BaseException:
+            sock.close()
+            raise
+        return DeadlineSocket(sock, min(deadline_s, time.monotonic() + self.times.answer_s))
+
+    def _failure(self, error: Exception, cancel: Cancel) -> BackendError:
+        cause = _innermost(error)
+        if cancel.requested:
+            return BackendError(BackendFault.UNREACHABLE, "the attempt was abandoned")
+        refused = certificate_fault(cause, urlsplit(self.url).hostname or "the backend")
+        if refused is not None:
+            return BackendError(BackendFault.TLS, str(refused))
+        if isinstance(cause, CertificateError):
+            return BackendError(BackendFault.TLS, str(cause))
+        if isinstance(cause, ProxyRefused):
+            return BackendError(BackendFault.PROXY, str(cause))
+        if isinstance(cause, ChannelError):
+            return BackendError(BackendFault.UNREACHABLE, f"can't reach the backend (backend.url): {cause}")
+        late = isinstance(cause, TimeoutError)
+        reason = "did not answer in time" if late else f"broke the connection off: {stream.describe(cause)}"
+        return BackendError(
+            BackendFault.UNREACHABLE, f"the backend {reason}; check the network and backend.url, and whether it runs"
+        )
 
     def _token(self) -> str:
         try:
@@ -111,61 +140,40 @@ class _TokenAuth:
         return request
 
 
-def _http(tls: ssl.SSLContext, deadline_s: float) -> requests.Session:
+def _http(connected: Callable[[], DeadlineSocket]) -> requests.Session:
+    """A session whose connections are made by `connected`: proxy, TLS and all."""
     import requests
     from requests.adapters import HTTPAdapter
-    from urllib3.util.retry import Retry
 
-    class DeadlineAdapter(HTTPAdapter):
-        """Holds every connection to the deadline: the proxy's answer, the headers and the body."""
+    class ConnectedAdapter(HTTPAdapter):
+        """Never connects by itself: that would look up names without a deadline, and trust a bundle of its own."""
 
         def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
             pool = super().get_connection_with_tls_context(*args, **kwargs)
-            pool.ConnectionCls = _bounded(pool.ConnectionCls, deadline_s)  # type: ignore[attr-defined] # urllib3's own hook, which its types leave out
+            pool.ConnectionCls = _connecting_by(connected, pool.ConnectionCls)  # type: ignore[attr-defined] # urllib3's own hook, which its types leave out
             return pool
 
-    class ContextAdapter(DeadlineAdapter):
-        """Uses our TLS context as it is: the system's CAs, not a bundle of the library's own."""
+        def cert_verify(self, *_args: Any) -> None:
+            """Done by `connected`."""
 
-        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, ssl_context=tls, **kwargs)
-
-        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-            return super().proxy_manager_for(*args, ssl_context=tls, **kwargs)
-
-        def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
-            host, pool = super().build_connection_pool_key_attributes(*args, **kwargs)
-            return host, {**pool, "ssl_context": tls, "ca_certs": None, "ca_cert_dir": None}
-
-        def cert_verify(self, conn: Any, *_args: Any) -> None:
-            conn.cert_reqs = "CERT_REQUIRED"
-
-    # Only connects are repeated: nothing was sent yet.
-    retry = Retry(total=None, connect=CONNECT_ROUNDS - 1, read=0, redirect=0, status=0, other=0, backoff_factor=0)
     http = requests.Session()
-    http.mount("https://", ContextAdapter(max_retries=retry))
-    http.mount("http://", DeadlineAdapter(max_retries=retry))
-    http.trust_env = False  # neither a proxy nor a login from the environment: the configuration has both
+    for scheme in ("https://", "http://"):
+        http.mount(scheme, ConnectedAdapter(max_retries=0))
+    http.trust_env = False  # no login from ~/.netrc; which proxy to take is decided in `net.proxies`
     return http
 
 
-def _bounded(kind: Any, deadline_s: float) -> Any:
-    """urllib3's class of connection `kind`, reading under a deadline."""
+def _connecting_by(connected: Callable[[], DeadlineSocket], kind: Any) -> Any:
+    """urllib3's class of connection `kind`, connecting by `connected`."""
 
-    class Bounded(kind):  # type: ignore[misc] # a class that is known at run time only
+    class Connecting(kind):  # type: ignore[misc] # a class that is known at run time only
         sock: Any
+        is_verified = True  # urllib3 would warn of a connection that nobody verified
 
         def connect(self) -> None:
-            super().connect()
-            self.sock = DeadlineSocket(self.sock, deadline_s)
+            self.sock = connected()
 
-        def _tunnel(self) -> None:
-            plain = self.sock
-            self.sock = DeadlineSocket(plain, deadline_s)
-            super()._tunnel()
-            self.sock = plain  # TLS goes over the real one
-
-    return Bounded
+    return Connecting
 
 
 def _read_bounded(response: requests.Response) -> bytes:
@@ -177,7 +185,7 @@ def _read_bounded(response: requests.Response) -> bytes:
     return body
 
 
-def _cause(error: BaseException) -> str:
+def _innermost(error: BaseException) -> BaseException:
     """The innermost reason: what requests wraps around it repeats URL and object addresses."""
     seen: BaseException = error
     while True:
@@ -186,6 +194,6 @@ def _cause(error: BaseException) -> str:
             seen = inner
             continue
         nested = seen.__cause__ or seen.__context__
-        if nested is None or (isinstance(seen, OSError) and seen.errno):
-            return stream.describe(seen)
+        if nested is None or isinstance(seen, ChannelError) or (isinstance(seen, OSError) and seen.errno):
+            return seen
         seen = nested

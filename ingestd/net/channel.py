@@ -16,6 +16,7 @@ from typing import Final
 from ingestd.core import rfc6455, wire
 from ingestd.core.liveness import Liveness
 from ingestd.core.rfc6455 import Frame, FrameReader, Opcode, Oversize
+from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import ChannelClosed, ChannelError, RemoteProtocolError, WireError
 from ingestd.net.stream import Stream
 
@@ -37,6 +38,7 @@ class Channel:
         topics: Iterable[str] = (),
         answers_pings: bool = False,
         ref: str = "",
+        times: Times = DEFAULT,
     ) -> None:
         """`topics` are subscribed to after `start`; `answers_pings`: this service is known to.
 
@@ -46,7 +48,7 @@ class Channel:
         self._stream = stream
         self.epoch = epoch
         self.call_id = call_id
-        self.liveness = Liveness(time.monotonic(), answers_pings)
+        self.liveness = Liveness(time.monotonic(), answers_pings, times)
         self.joined = False
         """The service has shown that it joined the room: by saying so, or by the first room audio."""
         self.media_sent = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import socket
 import ssl
@@ -13,9 +12,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import BackendError, BackendFault
-from ingestd.net import backend
 from ingestd.net.backend import Backend, tls_context
+from ingestd.net.cancel import Cancel
 from tests.unit.peers import client_tls, header, read_head, read_request, server_tls, serving, until_closed
 from tests.unit.proxies import Tunnel
 
@@ -51,7 +51,7 @@ def token_file(tmp_path: Path) -> Path:
 def refused(made: Backend) -> BackendError:
     """The error of one attempt, which holds no secret."""
     with pytest.raises(BackendError) as raised:
-        made.create({})
+        made.create({}, Cancel())
     for secret in (TOKEN, "hunter2"):
         assert secret not in repr(raised.value)
     return raised.value
@@ -65,22 +65,14 @@ def test_an_extra_ca_is_trusted(token_file: Path, tmp_path: Path, ca: trustme.CA
     ca_file = tmp_path / "ca.pem"
     ca.cert_pem.write_to_path(str(ca_file))
     with serving(Service(), server_tls(ca)) as server:
-        assert secure(server.port, token_file, tls_context(ca_file)).create({}).ws_url == URL
+        assert secure(server.port, token_file, tls_context(ca_file)).create({}, Cancel()).ws_url == URL
 
 
-@pytest.mark.parametrize("case", ["unknown", "host", "expired"])
-def test_a_wrong_certificate_is_refused_before_the_token_is_sent(case: str, token_file: Path, ca: trustme.CA) -> None:
-    ended = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
-    tls, says = {
-        "unknown": (server_tls(trustme.CA()), "certificate refused: unable to get local issuer certificate"),
-        "host": (server_tls(ca, "elsewhere.example"), "certificate refused: IP address mismatch"),
-        "expired": (server_tls(ca, "127.0.0.1", not_after=ended), "certificate refused: certificate has expired"),
-    }[case]
+def test_a_wrong_certificate_is_refused_before_the_token_is_sent(token_file: Path, ca: trustme.CA) -> None:
     service = Service()
-    with serving(service, tls) as server:
+    with serving(service, server_tls(trustme.CA())) as server:
         error = refused(secure(server.port, token_file, client_tls(ca)))
     assert error.fault is BackendFault.TLS
-    assert says in str(error)
     assert service.requests == []
 
 
@@ -95,11 +87,10 @@ def test_a_client_certificate_is_shown(token_file: Path, tmp_path: Path, ca: tru
     ca.configure_trust(tls)
     with serving(Service(), tls) as server:
         shown = tls_context(files["ca.pem"], (files["cert.pem"], files["key.pem"]))
-        assert secure(server.port, token_file, shown).create({}).ws_url == URL
-        assert refused(secure(server.port, token_file, tls_context(files["ca.pem"]))).fault in (
-            BackendFault.TLS,
-            BackendFault.UNREACHABLE,
-        )
+        assert secure(server.port, token_file, shown).create({}, Cancel()).ws_url == URL
+        error = refused(secure(server.port, token_file, tls_context(files["ca.pem"])))
+    assert error.fault is BackendFault.TLS
+    assert "check backend.client_cert" in str(error)
 
 
 @pytest.mark.parametrize("spoil", ["absent", "nonsense", "directory"])
@@ -121,48 +112,50 @@ def test_verification_is_always_on() -> None:
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
-def proxied(port: int, proxy_port: int, token_file: Path, tls: ssl.SSLContext) -> Backend:
+def proxied(port: int, proxy_port: int, token_file: Path, tls: ssl.SSLContext, times: Times = DEFAULT) -> Backend:
     proxy = f"http://user:hunter2@127.0.0.1:{proxy_port}"
-    return Backend(f"https://127.0.0.1:{port}/", token_file, "bearer", tls, proxy)
+    return Backend(f"https://127.0.0.1:{port}/", token_file, "bearer", tls, proxy, times)
 
 
 def test_through_a_proxy_the_token_stays_inside_tls(token_file: Path, ca: trustme.CA) -> None:
     tunnel, service = Tunnel(), Service()
     with serving(service, server_tls(ca)) as server, serving(tunnel) as proxy:
-        assert proxied(server.port, proxy.port, token_file, client_tls(ca)).create({}).ws_url == URL
+        assert proxied(server.port, proxy.port, token_file, client_tls(ca)).create({}, Cancel()).ws_url == URL
     assert tunnel.heads[0].startswith(f"CONNECT 127.0.0.1:{server.port} ".encode())
     assert header(tunnel.heads[0], "Proxy-Authorization") == "Basic " + b64encode(b"user:hunter2").decode()
     assert header(tunnel.heads[0], "Authorization") is None
     assert header(service.requests[0], "Authorization") == f"Bearer {TOKEN}"
 
 
-def test_a_proxys_refusal_is_told(token_file: Path, ca: trustme.CA) -> None:
+@pytest.mark.parametrize(
+    ("status", "fault"),
+    [
+        *((code, BackendFault.PROXY) for code in (401, 403, 405, 407)),
+        *((code, BackendFault.UNREACHABLE) for code in (429, 500, 502, 503)),
+    ],
+)
+def test_a_proxys_refusal_is_told(status: int, fault: BackendFault, token_file: Path, ca: trustme.CA) -> None:
     def refuse(sock: socket.socket) -> None:
         read_head(sock)
-        sock.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+        sock.sendall(b"HTTP/1.1 %d No\r\n\r\n" % status)
 
     with serving(refuse) as proxy:
         error = refused(proxied(9, proxy.port, token_file, client_tls(ca)))
-    assert error.fault is BackendFault.UNREACHABLE
-    assert "407" in str(error)
+    assert error.fault is fault
+    assert f"the proxy answered {status} to CONNECT 127.0.0.1:9" in str(error)
 
 
-def test_a_proxy_that_trickles_is_given_up_in_time(
-    token_file: Path, ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backend, "ANSWER_S", 0.4)
-
+def test_a_proxy_that_trickles_is_given_up_in_time(token_file: Path, ca: trustme.CA) -> None:
     def trickle(sock: socket.socket) -> None:
         read_head(sock)
         for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 5000:
             sock.sendall(bytes([byte]))
             time.sleep(0.02)
 
-    started = time.monotonic()
     with serving(trickle) as proxy:
-        error = refused(proxied(9, proxy.port, token_file, client_tls(ca)))
-    assert str(error).startswith("the backend did not answer in time; ")
-    assert time.monotonic() - started < 5
+        error = refused(proxied(9, proxy.port, token_file, client_tls(ca), Times(upgrade_s=0.4)))
+    assert error.fault is BackendFault.UNREACHABLE
+    assert "the proxy did not answer CONNECT 127.0.0.1:9 in time" in str(error)
 
 
 def test_the_proxys_password_is_not_in_the_backends_repr(token_file: Path, ca: trustme.CA) -> None:

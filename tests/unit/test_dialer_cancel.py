@@ -1,23 +1,30 @@
-"""An attempt can be ended at every stage, and waits for nobody for long."""
+"""An attempt can be ended at every stage, within a second, and leaves no socket; and it waits for nobody for long."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import trustme
 
-from ingestd.errors import ChannelClosed, ChannelError
-from ingestd.net import dialer
-from ingestd.net.dialer import Cancel, Dialer
+from ingestd.core.times import Times
+from ingestd.errors import BackendError, ChannelClosed, ChannelError
+from ingestd.net.backend import Backend
+from ingestd.net.cancel import Cancel
+from ingestd.net.dialer import Dialer
 from tests.rig.process import wait_until
-from tests.unit.peers import GUARD_S, Task, client_tls, server_tls, serving, until_closed
+from tests.rig.proxy import FaultProxy
+from tests.unit.peers import GUARD_S, Task, client_tls, read_head, server_tls, serving, until_closed
 
 PLAIN = ssl.create_default_context()
+Disturb = Callable[[FaultProxy], None]
 
 
 @pytest.fixture(scope="module")
@@ -25,53 +32,151 @@ def ca() -> trustme.CA:
     return trustme.CA()
 
 
-@pytest.mark.parametrize("stage", ["tls", "upgrade", "upgrade over tls"])
-def test_an_attempt_is_cancelled_from_another_thread_within_a_second(stage: str, ca: trustme.CA) -> None:
-    context = None if stage == "upgrade" else client_tls(ca)
-    with serving(until_closed, server_tls(ca) if stage == "upgrade over tls" else None) as server:
-        cancel = Cancel()
-        url = f"{'wss' if context else 'ws'}://127.0.0.1:{server.port}/"
-        task = Task(lambda: Dialer(context or PLAIN).open(url, cancel, time.monotonic() + GUARD_S))
-        wait_until(lambda: server.connections, GUARD_S, "the connection")
-        time.sleep(0.1)  # so that it is in the middle of its handshake
-        cancelled_s = time.monotonic()
-        cancel.cancel()
-        with pytest.raises(ChannelError):
-            task.result()
-        assert time.monotonic() - cancelled_s < 1.0
+def sockets() -> list[str]:
+    """The sockets and eventfds that this process has open."""
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            target = os.readlink(f"/proc/self/fd/{fd}")
+            if target.startswith(("socket:", "anon_inode:[eventfd")):
+                found.append(target)
+    return sorted(found)
+
+
+def ended_by_cancel(attempt: Callable[[Cancel], object], busy: Callable[[], object]) -> None:
+    """Runs `attempt`, ends it once it is `busy`, and asserts what an end has to be."""
+    attempt_s = []
+    cancel = Cancel()
+
+    def run() -> None:
+        try:
+            attempt(cancel)
+        finally:
+            attempt_s.append(time.monotonic())
+
+    task = Task(run)
+    wait_until(busy, GUARD_S, "the attempt to be under way")
+    time.sleep(0.1)  # so that it is in the middle of its wait
+    assert not attempt_s, "it ended by itself"
+    cancelled_s = time.monotonic()
+    cancel.cancel()
+    with pytest.raises((ChannelClosed, BackendError), match="abandoned"):
+        task.result()
+    assert attempt_s[0] - cancelled_s < 1.0
+
+
+def deaf(server: FaultProxy) -> None:
+    server.black_hole()
+
+
+def stalled(server: FaultProxy) -> None:
+    server.stall()
+
+
+def trickling(server: FaultProxy) -> None:
+    server.trickle(100)
+
+
+@pytest.mark.parametrize("disturb", [deaf, stalled, trickling], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("kind", ["ws", "wss", "http", "https"])
+@pytest.mark.parametrize("through_proxy", [False, True], ids=["direct", "through a proxy"])
+def test_an_attempt_is_cancelled_within_a_second(
+    kind: str, disturb: Disturb, through_proxy: bool, ca: trustme.CA, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("t0ken\n")
+    tls = client_tls(ca)
+    secure = kind in ("wss", "https") and not through_proxy
+    with serving(until_closed, server_tls(ca) if secure else None) as server:
+        before = sockets()
+        with FaultProxy(server.port) as line:
+            disturb(line)
+            proxy = f"http://127.0.0.1:{line.port}" if through_proxy else None
+            url = f"{kind}://127.0.0.1:{server.port if through_proxy else line.port}/"
+
+            def attempt(cancel: Cancel) -> None:
+                if kind.startswith("ws"):
+                    Dialer(tls, proxy).open(url, cancel, time.monotonic() + GUARD_S)
+                else:
+                    Backend(url, token, "bearer", tls, proxy).create({}, cancel)
+
+            ended_by_cancel(attempt, lambda: disturb is deaf or line.stats().accepted)
+            after = sockets()
+            line.restore()
+        # The server's ends go away in threads of their own.
+        wait_until(lambda: sockets() == before, GUARD_S, f"the sockets to be closed: {after} instead of {before}")
+
+
+@pytest.mark.parametrize("stage", ["headers", "body"])
+def test_an_answer_that_is_awaited_can_be_cancelled(stage: str, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("t0ken\n")
+    asked = threading.Event()
+
+    def handle(sock: socket.socket) -> None:
+        read_head(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nX: y\r\nConnection: close\r\n")
+        if stage == "body":
+            sock.sendall(b"Content-Length: 100\r\n\r\n{")
+        asked.set()
+        until_closed(sock)
+
+    with serving(handle) as server:
+        made = Backend(f"http://127.0.0.1:{server.port}/", token, "bearer", PLAIN)
+        ended_by_cancel(lambda cancel: made.create({}, cancel), asked.is_set)
+
+
+def test_a_handshake_within_tls_can_be_cancelled(ca: trustme.CA) -> None:
+    asked = threading.Event()
+
+    def handle(sock: socket.socket) -> None:
+        read_head(sock)
+        asked.set()
+        until_closed(sock)
+
+    with serving(handle, server_tls(ca)) as server:
+        url = f"wss://127.0.0.1:{server.port}/"
+        made = Dialer(client_tls(ca))
+        ended_by_cancel(lambda cancel: made.open(url, cancel, time.monotonic() + GUARD_S), asked.is_set)
 
 
 @pytest.fixture
-def deaf_port() -> Iterator[int]:
-    """A port whose kernel drops every SYN: the queue of the listener is full."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as waiting:
-        port: int = listener.getsockname()[1]
-        for _ in range(4):
-            sock = waiting.enter_context(socket.socket())
-            sock.setblocking(False)
-            sock.connect_ex(("127.0.0.1", port))
-        yield port
+def stuck_dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Look-ups of names hang until the test is over; the event tells that one has begun."""
+    asked, over = threading.Event(), threading.Event()
+
+    def hang(*_args: object, **_options: object) -> list[object]:
+        asked.set()
+        over.wait(GUARD_S)
+        raise socket.gaierror(socket.EAI_AGAIN, "too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    yield asked
+    over.set()
 
 
-def test_an_address_that_does_not_answer_is_tried_again_and_given_up(
-    deaf_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dialer, "CONNECT_S", (0.1, 0.2, 0.3))
-    started = time.monotonic()
-    with pytest.raises(ChannelError, match=r"can't connect to .*: timed out"):
-        Dialer(PLAIN).open(f"ws://127.0.0.1:{deaf_port}/", Cancel(), time.monotonic() + GUARD_S)
-    assert time.monotonic() - started > 0.55
+def test_a_look_up_can_be_cancelled(stuck_dns: threading.Event, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("t0ken\n")
+    before = sockets()
+    made = Backend("https://stuck.example/", token, "bearer", PLAIN)
+    ended_by_cancel(lambda cancel: made.create({}, cancel), stuck_dns.is_set)
+    stuck_dns.clear()
+    url = "wss://stuck.example/"
+    ended_by_cancel(lambda cancel: Dialer(PLAIN).open(url, cancel, time.monotonic() + GUARD_S), stuck_dns.is_set)
+    assert sockets() == before
 
 
-def test_an_attempt_that_waits_for_its_connection_is_cancelled_within_a_second(deaf_port: int) -> None:
-    cancel = Cancel()
-    task = Task(lambda: Dialer(PLAIN).open(f"ws://127.0.0.1:{deaf_port}/", cancel, time.monotonic() + GUARD_S))
-    time.sleep(0.1)
-    cancelled_s = time.monotonic()
-    cancel.cancel()
-    with pytest.raises(ChannelError):
-        task.result()
-    assert time.monotonic() - cancelled_s < 1.0
+def test_an_address_that_does_not_answer_is_given_up_after_its_rounds() -> None:
+    with FaultProxy(9) as nobody:
+        nobody.black_hole()
+        before = sockets()
+        started = time.monotonic()
+        made = Dialer(PLAIN, None, Times(connect_rounds_s=(0.1, 0.2, 0.3)))
+        with pytest.raises(ChannelError, match=r"can't connect to 127.0.0.1:\d+: timed out; check the network"):
+            made.open(f"ws://127.0.0.1:{nobody.port}/", Cancel(), time.monotonic() + GUARD_S)
+        assert time.monotonic() - started > 0.55
+        assert sockets() == before
 
 
 def test_what_was_cancelled_before_is_not_begun() -> None:
@@ -83,3 +188,14 @@ def test_what_was_cancelled_before_is_not_begun() -> None:
         with pytest.raises(ChannelClosed, match="abandoned"):
             Dialer(PLAIN).open(f"ws://127.0.0.1:{server.port}/", cancel, time.monotonic() + GUARD_S)
         assert server.connections == 0
+
+
+def test_a_cancel_that_comes_late_ends_nothing_else() -> None:
+    with serving(until_closed) as server, socket.create_connection(("127.0.0.1", server.port)) as sock:
+        cancel = Cancel()
+        with cancel.watching(sock):
+            pass
+        cancel.cancel()
+        sock.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.core.liveness import PING_EVERY_S, PONG_WITHIN_S, SILENT_FOR_S, Liveness
+from ingestd.core.liveness import Liveness
+from ingestd.core.times import DEFAULT, Times
 
 T = 1000.0
+PING_EVERY_S = DEFAULT.ping_every_s
+PONG_WITHIN_S = DEFAULT.pong_within_s
+SILENT_FOR_S = DEFAULT.silent_for_s
 
 
 def pinged(live: Liveness, now: float) -> bytes:
@@ -128,3 +132,15 @@ def test_a_peer_that_answers_within_its_time_is_never_called_dead(steps: list[tu
         live.inbound(now)
         if not payload or now - open_since <= PONG_WITHIN_S:
             assert live.verdict(now) is None
+
+
+def test_all_its_times_can_be_given() -> None:
+    live = Liveness(T, answers_pings=True, times=Times(ping_every_s=0.1, pong_within_s=0.2, silent_for_s=0.3))
+    live.pong(pinged(live, T), T)
+    assert live.ping(T + 0.09) is None
+    pinged(live, T + 0.1)
+    assert live.verdict(T + 0.29) is None
+    assert "ping" in (live.verdict(T + 0.31) or "")
+    quiet = Liveness(T, times=Times(silent_for_s=0.3))
+    assert quiet.verdict(T + 0.29) is None
+    assert "nothing received" in (quiet.verdict(T + 0.31) or "")
