@@ -1,0 +1,249 @@
+"""A device whose power was cut comes back to its room, whatever that left of its configuration."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ingestd.config.lastgood import NAME, LastGood
+from ingestd.config.load import read_config
+from ingestd.control.client import ControlClient
+from ingestd.system.state_files import write_state
+from tests.rig.process import end, spawn, wait_until
+from tests.standin.client import StandIn
+
+INGESTD = [sys.executable, "-m", "ingestd"]
+ON_LAST_GOOD = "this device runs on the last good configuration, of "
+
+
+class PoweredDevice:
+    """A device with a configuration and a state directory, whose power can be cut."""
+
+    def __init__(self, directory: Path, room: StandIn) -> None:
+        self.config = directory / "ingestd.yaml"
+        self.state = directory / "state"
+        self.state.mkdir()
+        self.last_good = self.state / NAME
+        self.socket = directory / "control.sock"
+        self.log = directory / "log"
+        token = directory / "token"
+        token.write_text(room.token)
+        token.chmod(0o600)
+        self.text = (
+            f"control:\n  socket: {self.socket}\n"
+            "audio:\n  capture:\n    device: absent\n  playback:\n    device: absent\n"
+            f"backend:\n  url: {room.base_url}/v2/ingest/sessions\n  token_file: {token}\n  ca_file: {room.ca_file}\n"
+            "session:\n  room_id: abcd-efgh-ijkl\n  participant:\n    id: device\n    metadata: {}\n"
+            "log:\n  level: info\n"
+        )
+
+    @contextmanager
+    def on(self, text: str | None) -> Iterator[None]:
+        """In the room, with `text` as its configuration, None for no file; then the power is cut."""
+        if text is not None:
+            self.config.write_text(text)
+        with self.log.open("wb") as log:
+            daemon = spawn([*INGESTD, "--config", self.config], env={"STATE_DIRECTORY": str(self.state)}, stderr=log)
+        try:
+            wait_until(lambda: daemon.poll() is not None or self._streaming(), 20, "the room", every=0.05)
+            assert daemon.poll() is None, self.log.read_text()
+            yield
+        finally:
+            daemon.kill()
+            end(daemon)
+
+    def refused(self, *more: str) -> list[str]:
+        """What a start says that ends at once, by 78."""
+        done = subprocess.run(
+            [*INGESTD, "--config", self.config, *more],
+            env={"STATE_DIRECTORY": str(self.state)},
+            cwd=Path.cwd(),
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert done.returncode == 78, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr.splitlines()
+
+    def errors(self) -> list[str]:
+        """The messages of the log's lines at error level that tell of the configuration."""
+        lines = [line.split(" ERROR ", 1)[1].strip() for line in self.log.read_text().splitlines() if " ERROR " in line]
+        return [line for line in lines if str(self.config) in line]
+
+    def _streaming(self) -> bool:
+        try:
+            with ControlClient(self.socket) as client:
+                return bool(client.call("status")["state"] == "streaming")
+        except OSError:
+            return False
+
+
+@pytest.fixture
+def room() -> Iterator[StandIn]:
+    with StandIn(tls=True) as room:
+        yield room
+
+
+@pytest.fixture
+def device(tmp_path: Path, room: StandIn) -> PoweredDevice:
+    return PoweredDevice(tmp_path, room)
+
+
+def test_a_file_that_was_cut_off_leaves_the_device_on_the_last_good_one(device: PoweredDevice) -> None:
+    text = device.text
+    with device.on(text):
+        assert device.errors() == []
+    kept = device.last_good.read_bytes()
+    for length in (0, text.index("url:"), text.index("token_file:") + 7, text.index("ca_file:") + 14, len(text) - 3):
+        with device.on(text[:length]):
+            first, *faults = device.errors()
+            assert ON_LAST_GOOD in first
+            assert f"'ingestd --config {device.config} --check'" in first
+            assert faults
+            assert all(fault.startswith(str(device.config)) for fault in faults)
+        assert device.last_good.read_bytes() == kept
+
+
+def test_a_file_that_was_cut_off_and_is_valid_all_the_same_is_run_on(device: PoweredDevice) -> None:
+    with device.on(device.text):
+        pass
+    with device.on(device.text[: device.text.index("log:")]):
+        assert device.errors() == []
+
+
+def test_a_file_that_came_back_as_zeros_or_not_at_all_too(device: PoweredDevice) -> None:
+    with device.on(device.text):
+        pass
+    with device.on("\0" * 512):
+        first, fault = device.errors()
+        assert ON_LAST_GOOD in first
+        assert "control character" in fault
+    device.config = device.config.parent / "absent/ingestd.yaml"
+    with device.on(None):
+        first, fault = device.errors()
+        assert ON_LAST_GOOD in first
+        assert "does not exist" in fault
+
+
+def test_a_configuration_the_daemon_cannot_be_built_from_too(device: PoweredDevice) -> None:
+    with device.on(device.text):
+        pass
+    for old, new, word in (
+        ("ca_file: /", "ca_file: /nowhere/", "backend.ca_file"),
+        (f"socket: {device.socket}", "socket: /nowhere/c.sock", "/nowhere/c.sock"),
+    ):
+        with device.on(device.text.replace(old, new)):
+            first, fault = device.errors()
+            assert ON_LAST_GOOD in first
+            assert fault.startswith(f"{device.config}: ")
+            assert word in fault
+
+
+def test_a_mended_file_is_run_on_and_kept(device: PoweredDevice) -> None:
+    with device.on(device.text):
+        pass
+    with device.on("nonsense: ["):
+        assert device.errors()
+    with device.on(device.text.replace("info", "debug")):
+        assert device.errors() == []
+    kept = LastGood(device.state, write_state).load()
+    assert kept is not None
+    assert kept.config.log.level == "debug"
+
+
+def test_where_nothing_was_kept_a_bad_file_ends_it(device: PoweredDevice) -> None:
+    device.config.write_text("nonsense: [")
+    assert "1 fault in the configuration" in device.refused()[-1]
+    assert list(device.state.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 300, b"backend: {url: 'https://example.com'}\n"], ids=["empty", "zeros", "another"]
+)
+def test_where_the_last_good_one_is_damaged_too_both_are_named(device: PoweredDevice, content: bytes) -> None:
+    device.config.write_text("nonsense: [")
+    device.last_good.write_bytes(content)
+    first, second, last = device.refused()
+    assert first.startswith(f"{device.config}:")
+    assert second.startswith(f"{device.last_good}: is damaged")
+    assert "2 faults" in last
+
+
+def test_a_last_good_one_that_cannot_be_built_from_is_named(device: PoweredDevice) -> None:
+    device.config.write_text(device.text.replace(str(device.socket), "/nowhere/c.sock"))
+    kept = LastGood(device.state, write_state)
+    kept.keep(read_config(device.config).tree)
+    first, second, _ = device.refused()
+    assert first.startswith(f"{device.config}: can't listen on /nowhere/c.sock")
+    assert second.startswith(f"{device.last_good}: can't listen on /nowhere/c.sock")
+
+
+def test_a_check_is_strict_and_touches_nothing(device: PoweredDevice) -> None:
+    device.config.write_text(device.text)
+    checked = subprocess.run(
+        [*INGESTD, "--config", device.config, "--check"], env={"STATE_DIRECTORY": str(device.state)}, timeout=30
+    )
+    assert checked.returncode == 0
+    assert list(device.state.iterdir()) == []
+    LastGood(device.state, write_state).keep(read_config(device.config).tree)
+    device.config.write_text(device.text[:-4])
+    assert len(device.refused("--check")) == 2
+
+
+def test_a_state_directory_that_refuses_is_a_warning(device: PoweredDevice) -> None:
+    device.state.rmdir()
+    with device.on(device.text):
+        assert f"WARNING can't write {device.last_good}: No such file or directory" in device.log.read_text()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from ingestd.config.lastgood import LastGood
+from ingestd.config.load import read_config
+from ingestd.system.state_files import write_state
+
+last_good = LastGood(Path(sys.argv[1]), write_state)
+trees = [read_config(Path(path)).tree for path in sys.argv[2:]]
+print(flush=True)
+while True:
+    for tree in trees:
+        assert last_good.keep(tree) is None
+"""
+
+
+def test_a_kill_while_it_is_written_leaves_one_or_the_other(tmp_path: Path) -> None:
+    seed = random.randrange(2**32)
+    moments = random.Random(seed)
+    files = []
+    for name, size in (("a", 10), ("b", 50_000)):
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(
+            f"backend: {{url: 'https://example.com'}}\nsession: {{room_id: {name}, "
+            f"participant: {{id: x, metadata: {{long: {'x' * size}}}}}}}\n"
+        )
+    both = [read_config(path).config for path in files]
+    last_good = LastGood(tmp_path, write_state)
+    found, cut = set(), 0
+    for _ in range(25):
+        writer = spawn([sys.executable, "-c", WRITER, tmp_path, *files], stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(moments.uniform(0.002, 0.05))
+        writer.kill()
+        end(writer)
+        valid = last_good.load()
+        assert valid is not None, f"seed {seed}"
+        assert valid.config in both, f"seed {seed}"
+        found.add(valid.config.session.room_id)
+        cut += (tmp_path / f".{NAME}.new").exists()
+    assert found == {"a", "b"}, f"seed {seed}"
+    assert cut, f"no kill struck within a write, seed {seed}"
