@@ -132,7 +132,7 @@ def _unplugged(device: Device) -> Kind:
         device,
         lambda world, _random: world.plugs.unplug(device),
         lambda world: world.plugs.plug_in(device),
-        (3.0,),
+        (2.7, 3.0, 3.3),
         device=device,
     )
 
