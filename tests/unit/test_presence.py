@@ -222,6 +222,31 @@ def test_what_was_heard_before_a_renewal_was_heard() -> None:
     assert second.alone_since(T + 200) == T + 101.5
 
 
+def test_alone_since_the_last_one_left_stays_so_over_a_renewal() -> None:
+    first = joined()
+    first.participant_joined("a", T + 1)
+    first.participant_left("a", T + 50)
+    assert renewed(first).alone_since(T + 200) == T + 50
+
+
+def test_those_whom_only_the_second_was_told_of_are_here() -> None:
+    second = Presence()
+    second.participant_joined(None, T + 101)
+    second.participant_joined("b", T + 101)
+    assert renewed(joined(), second).others == 2
+
+
+def test_a_crowd_goes_home_after_a_renewal() -> None:
+    first = joined()
+    for number in range(MAX_KNOWN + 10):
+        first.participant_joined(str(number), T)
+    second = renewed(first)
+    assert second.others == MAX_KNOWN + 10
+    for number in range(MAX_KNOWN + 10):
+        second.participant_left(str(number), T + 200)
+    assert second.others == 0
+
+
 def test_a_second_session_that_has_not_joined_is_not_alone() -> None:
     second = Presence()
     second.take_over(joined(), T + 100, T + 102)
