@@ -129,6 +129,12 @@ class Call:
             link.hang_up()
             self.link_ended(link.epoch, MeetingEnded(reason))
 
+    def judge(self) -> None:
+        """About once a second: a connection that has lasted proves that all is well again."""
+        since_s = self.connections.streaming_since_s
+        if since_s is not None and self._now() - since_s >= self._times.good_after_s:
+            self.retry.good()
+
     def on_timer(self) -> None:
         """`timer_s` has come."""
         self.timer_s = None
@@ -219,6 +225,7 @@ class Call:
                     connections.carrying.hang_up()
                 self.timer_s = now + self._times.goodbye_s
             case Action.RELEASE:
+                self.judge()
                 connections.release()
             case Action.WAIT | Action.RENEW_LATER:
                 self._wait(now)

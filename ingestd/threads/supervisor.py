@@ -164,9 +164,7 @@ class Supervisor:
     def _beat(self, now: float) -> None:
         call = self._call
         call.connections.tick()
-        since_s = call.connections.streaming_since_s
-        if since_s is not None and now - since_s >= self._times.good_after_s:
-            call.retry.good()
+        call.judge()
         if (verdict := self._vigil.verdict(now)) is not None:
             call.give_up_link(verdict)
         elif (over := self._vigil.call_over(call.since_s, now)) is not None:

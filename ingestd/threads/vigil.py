@@ -109,6 +109,8 @@ class Vigil:
             epochs = {link.epoch for link in self._connections.all()}
             self._rooms = {epoch: one for epoch, one in self._rooms.items() if epoch in epochs}
         since_s = self._connections.opened_s
+        if now - since_s >= self._times.good_after_s:
+            room.joined(now)  # not every service says so
         if (media_s := self._senses.media_s()) is not None and media_s >= since_s:
             room.media(media_s)
         if (heard_s := self._senses.heard_s()) is not None and heard_s >= since_s:

@@ -6,14 +6,25 @@ from collections import Counter
 from typing import cast
 
 from ingestd.core import wire
-from ingestd.core.backoff import Backoff
+from ingestd.core.calllimits import CallLimits
 from ingestd.core.ingest_session import IngestSession
 from ingestd.core.lifecycle import State
 from ingestd.core.liveness import Liveness
+from ingestd.core.presence import RoomView
+from ingestd.core.retry import Cause, Retry
+from ingestd.core.times import DEFAULT
+from ingestd.errors import IngestdError
+from ingestd.net.network_watch import EVERYTHING, NOTHING, Events
+from ingestd.net.ports import Link
+from ingestd.threads.asking import Desk
 from ingestd.threads.attempt import Attempt
+from ingestd.threads.call import Call
+from ingestd.threads.callplan import CallPlan
+from ingestd.threads.connections import Connections
 from ingestd.threads.link_slot import LinkSlot
-from ingestd.threads.mailbox import Connected, DeviceChanged, Mail, Mailbox, SessionCreated
+from ingestd.threads.mailbox import Asked, Connected, DeviceChanged, Mail, Mailbox, Request, SessionCreated
 from ingestd.threads.supervisor import Supervisor
+from ingestd.threads.vigil import Senses, Vigil
 from tests.rig.scripted_ports import ScriptedLink
 
 SESSION = IngestSession("wss://example.com/?ref=x", "call", 90.0)
@@ -23,8 +34,9 @@ START_S = 1000.0
 class FakeAttempt:
     """Remembers what the supervisor did with it; its results are the test's to post."""
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int, given: IngestSession | None) -> None:
         self.epoch = epoch
+        self.given = given
         self.started = False
         self.stopped = False
 
@@ -36,31 +48,43 @@ class FakeAttempt:
 
 
 class FakeNetwork:
-    """Says once that it came back, after the test said so."""
+    """Says once what happened, after the test said so."""
 
     def __init__(self) -> None:
-        self.back = False
+        self.events = NOTHING
 
     def fileno(self) -> int:
         return -1
 
-    def came_back(self) -> bool:
-        back, self.back = self.back, False
-        return back
+    def take(self) -> Events:
+        events, self.events = self.events, NOTHING
+        return events
+
+
+class FakeToken:
+    """Says once that it changed, after the test said so."""
+
+    def __init__(self) -> None:
+        self.is_new = False
+
+    def changed(self, _now_s: float) -> bool:
+        is_new, self.is_new = self.is_new, False
+        return is_new
 
 
 class FakeReporter:
     """Keeps everything."""
 
     def __init__(self) -> None:
-        self.states: list[tuple[State, int, str, str | None]] = []
+        self.states: list[tuple[State, int, str, Exception | None]] = []
         self.events: list[wire.Event] = []
         self.devices: list[DeviceChanged] = []
         self.beats = 0
+        self.room: RoomView | None = None
         self.bugs: list[str] = []
 
-    def state(self, state: State, epoch: int, reason: str, fault: str | None) -> None:
-        self.states.append((state, epoch, reason, fault))
+    def state(self, state: State, epoch: int, reason: str, error: Exception | None) -> None:
+        self.states.append((state, epoch, reason, error))
 
     def room_event(self, event: wire.Event) -> None:
         self.events.append(event)
@@ -68,8 +92,9 @@ class FakeReporter:
     def device(self, mail: DeviceChanged) -> None:
         self.devices.append(mail)
 
-    def heartbeat(self) -> None:
+    def heartbeat(self, room: RoomView | None) -> None:
         self.beats += 1
+        self.room = room
 
     def bug(self, message: str, error: BaseException) -> None:
         self.bugs.append(message)
@@ -78,34 +103,84 @@ class FakeReporter:
 class Case:
     """The supervisor under test. Random numbers are 1.0 (just), so that every backoff is its ceiling: 0.5, 1, 2 … s."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        demand: bool = False,
+        break_first: bool = False,
+        max_age_s: float | None = None,
+        max_call_s: float | None = None,
+        alone_s: float | None = None,
+    ) -> None:
         self.now = START_S
+        self.wall_ahead_s = 1e9
         self.held_since_s: float | None = None
+        self.media_s: float | None = None
+        self.heard_s: float | None = None
         self.mailbox = Mailbox()
         self.network = FakeNetwork()
+        self.token = FakeToken()
         self.reporter = FakeReporter()
         self.slots = (LinkSlot(), LinkSlot())
         self.attempts: list[FakeAttempt] = []
-        self.backoff = Backoff(lambda: 1.0)
+        self.reloads = 0
+        self.retry = Retry(lambda: 1.0)
+        self.connections = Connections(self.slots, DEFAULT.goodbye_s, lambda: self.now)
+        self.plan = CallPlan(self._new_attempt, demand, break_first)
+        self.call = Call(
+            self.connections, self.plan, self.retry, lambda: 1.0, DEFAULT, lambda: self.now, self.reporter.state
+        )
+        self.vigil = Vigil(
+            self.connections,
+            self.reporter,
+            CallLimits(max_age_s, max_call_s, alone_s, lambda: 0.0),
+            Senses(lambda: self.held_since_s, lambda: self.media_s, lambda: self.heard_s),
+            self.token,
+            wall=lambda: self.now + self.wall_ahead_s,
+        )
         self.supervisor = Supervisor(
             mailbox=self.mailbox,
-            slots=self.slots,
-            held_since_s=lambda: self.held_since_s,
-            new_attempt=self._new_attempt,
+            call=self.call,
+            vigil=self.vigil,
+            desk=Desk(self.call, self._reload),
             network=self.network,
-            backoff=self.backoff,
-            random=lambda: 1.0,
             reporter=self.reporter,
             now=lambda: self.now,
         )
 
-    def _new_attempt(self, epoch: int) -> Attempt:
-        attempt = FakeAttempt(epoch)
+    def _new_attempt(self, epoch: int, given: IngestSession | None) -> Attempt:
+        attempt = FakeAttempt(epoch, given)
         self.attempts.append(attempt)
         return cast(Attempt, attempt)
 
+    def _reload(self) -> str:
+        self.reloads += 1
+        return "read anew"
+
+    @property
+    def link(self) -> Link | None:
+        """The one that carries the call."""
+        return self.connections.carrying
+
+    @property
+    def waits(self) -> int:
+        """How often a wait was begun."""
+        return sum(state is State.WAITING for state, *_ in self.reporter.states)
+
+    def ask(self, request: Request, ws_url: str | None = None) -> str | IngestdError:
+        """What the supervisor answers."""
+        answers: list[str | IngestdError] = []
+        self.post(Asked(request, answers.append, ws_url))
+        (answer,) = answers
+        return answer
+
+    def many_failures(self) -> None:
+        """The backoff is at its ceiling from now on."""
+        for _ in range(10):
+            self.retry.wait_s(Cause.TRANSIENT)
+
     def state(self) -> State:
-        return self.supervisor.state
+        return self.call.state
 
     def post(self, *mail: Mail) -> None:
         """Mail that the supervisor takes at once, all in one step."""
@@ -115,7 +190,7 @@ class Case:
 
     def network_back(self) -> None:
         """A network event, heard at once."""
-        self.network.back = True
+        self.network.events = EVERYTHING
         self.supervisor.step()
 
     def after(self, seconds: float) -> None:
@@ -131,9 +206,9 @@ class Case:
             raise AssertionError("the supervisor spins")
         self.now = end
 
-    def link(self, epoch: int | None = None) -> ScriptedLink:
+    def new_link(self, epoch: int | None = None) -> ScriptedLink:
         """An open link with its maker as its one user, whose peer has just been heard."""
-        link = ScriptedLink(self.supervisor.epoch if epoch is None else epoch)
+        link = ScriptedLink(self.call.epoch if epoch is None else epoch)
         link.liveness = Liveness(self.now)
         return link
 
@@ -143,7 +218,7 @@ class Case:
 
     def connect(self) -> ScriptedLink:
         """The present attempt succeeds."""
-        link = self.link()
+        link = self.new_link()
         self.post(SessionCreated(link.epoch, SESSION), Connected(link.epoch, link))
         assert self.state() is State.STREAMING
         return link
@@ -161,13 +236,12 @@ class Case:
     def waiting_s(self) -> float:
         """How long until the next attempt."""
         assert self.state() is State.WAITING
-        wait = self.supervisor.next_attempt_in_s
-        assert wait is not None
-        return wait
+        assert self.call.timer_s is not None
+        return self.call.timer_s - self.now
 
     def hear(self, link: ScriptedLink) -> None:
         """The peer is alive now."""
         link.liveness.inbound(self.now)
 
     def totals(self) -> tuple[int, Counter[str]]:
-        return self.supervisor.messages_sent, self.supervisor.wire_faults
+        return self.connections.messages_sent, self.connections.wire_faults

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.core.lifecycle import TRANSITIONS, Action, Happening, IllegalTransition, Lifecycle, State
+from ingestd.core.lifecycle import (
+    ATTEMPTING,
+    IN_THE_ROOM,
+    TRANSITIONS,
+    Action,
+    Happening,
+    IllegalTransition,
+    Lifecycle,
+    State,
+)
 
 LEGAL = sorted(TRANSITIONS, key=str)
 ILLEGAL = sorted(set(product(State, Happening)) - set(TRANSITIONS), key=str)
@@ -83,6 +92,37 @@ def test_a_call_from_its_start_to_its_end() -> None:
     assert after(*call, H.STOP, H.STOP) == (S.STOPPED, (A.CANCEL_TIMER, A.RELEASE))
 
 
+def test_a_renewal_streams_on_the_first_until_the_second_has_joined() -> None:
+    call = (H.START, H.SESSION_CREATED, H.CONNECTED, H.RENEW)
+    assert after(*call) == (S.RENEWING, (A.ATTEMPT,))
+    assert after(*call, H.SESSION_CREATED) == (S.RENEWING_CONNECTING, ())
+    overlap = (*call, H.SESSION_CREATED, H.CONNECTED)
+    assert after(*overlap) == (S.OVERLAPPING, (A.CANCEL_TIMER, A.ACCOMPANY))
+    assert after(*overlap, H.JOINED) == (S.STREAMING, (A.CANCEL_TIMER, A.SWITCH))
+    assert after(*overlap, H.TIMER) == (S.STREAMING, (A.SWITCH,))
+    assert after(*overlap, H.CLOSED) == (S.STREAMING, (A.CANCEL_TIMER, A.SWITCH)), "evicted by the second: no fault"
+    assert after(*overlap, H.FAILED) == (S.STREAMING, (A.DROP_SECOND, A.RENEW_LATER))
+    assert after(*call, H.FAILED) == (S.STREAMING, (A.RENEW_LATER,)), "it streams on"
+    assert after(*call, H.CLOSED) == (S.CREATING, (A.RELEASE,)), "the attempt goes on"
+
+
+def test_where_two_at_once_must_not_be_the_first_ends_first() -> None:
+    call = (H.START, H.SESSION_CREATED, H.CONNECTED, H.REPLACE)
+    assert after(*call) == (S.REPLACING, (A.HANG_UP,))
+    assert after(*call, H.CLOSED) == (S.CREATING, (A.CANCEL_TIMER, A.RELEASE, A.ATTEMPT))
+    assert after(*call, H.TIMER) == (S.CREATING, (A.RELEASE, A.ATTEMPT))
+
+
+def test_a_call_on_demand() -> None:
+    assert after(H.STAND_BY) == (S.STANDBY, ())
+    assert after(H.STAND_BY, H.CALL) == (S.CREATING, (A.ATTEMPT,))
+    call = (H.STAND_BY, H.CALL, H.SESSION_CREATED, H.CONNECTED)
+    assert after(*call, H.ENDED) == (S.STANDBY, (A.CANCEL_TIMER, A.RELEASE))
+    assert after(*call, H.CLOSED)[0] is S.WAITING, "a fault does not end the call"
+    assert after(*call, H.HANG_UP, H.CLOSED) == (S.STANDBY, (A.CANCEL_TIMER, A.RELEASE))
+    assert after(*call, H.HANG_UP, H.CALL, H.CLOSED)[0] is S.CREATING, "called again while hanging up"
+
+
 def test_whatever_fails_is_tried_again_with_a_new_session() -> None:
     waiting = (S.WAITING, (A.WAIT,))
     assert after(H.START, H.FAILED) == waiting
@@ -96,43 +136,98 @@ def test_whatever_fails_is_tried_again_with_a_new_session() -> None:
     assert after(*cut, H.TIMER) == (S.CREATING, (A.ATTEMPT,))
 
 
-@given(st.lists(st.sampled_from(list(Happening)), max_size=60))
-def test_any_sequence_keeps_the_books_of_attempts_connections_and_the_timer(happenings: list[Happening]) -> None:
-    lifecycle = Lifecycle()
-    attempt = connection = timer = False
-    for happening in happenings:
-        before = lifecycle.state
+class Books:
+    """What exists in the world while a table is followed: each action is only possible where its object is there."""
+
+    def __init__(self) -> None:
+        self.lifecycle = Lifecycle()
+        self.attempt = self.first = self.second = self.timer = False
+
+    def on(self, happening: Happening) -> bool:
+        """False where the table refuses it, with nothing changed."""
+        before = self.lifecycle.state
         try:
-            actions = lifecycle.on(happening)
+            actions = self.lifecycle.on(happening)
         except IllegalTransition:
-            assert lifecycle.state is before
-            continue
+            assert self.lifecycle.state is before
+            return False
         if happening is Happening.TIMER:
-            assert timer, "the timer of nobody"
-            timer = False
+            assert self.timer, "the timer of nobody"
+            self.timer = False
+        if happening is Happening.FAILED and before in ATTEMPTING:
+            self.attempt = False
         for action in actions:
-            match action:
-                case Action.ATTEMPT:
-                    assert (attempt, connection) == (False, False)
-                    attempt = timer = True  # the supervisor gives each attempt its time
-                case Action.ABANDON:
-                    assert attempt
-                    attempt = False
-                case Action.ADOPT:
-                    assert (attempt, connection) == (True, False)
-                    attempt, connection = False, True
-                case Action.HANG_UP:
-                    assert (connection, timer) == (True, False)
-                    timer = True
-                case Action.RELEASE:
-                    assert connection
-                    connection = False
-                case Action.WAIT:
-                    assert not connection
-                    attempt, timer = False, True
-                case Action.HURRY | Action.CANCEL_TIMER:
-                    assert timer
-                    timer = action is Action.HURRY
-        assert connection == (lifecycle.state in (State.STREAMING, State.STOPPING))
-        assert attempt == (lifecycle.state in (State.CREATING, State.CONNECTING))
-        assert timer == (lifecycle.state not in (State.IDLE, State.STREAMING, State.STOPPED))
+            self._do(action)
+        return True
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Action.ATTEMPT:
+                assert not self.attempt
+                assert not self.second
+                self.attempt = self.timer = True  # the supervisor gives each attempt its time
+            case Action.ABANDON:
+                assert self.attempt
+                self.attempt = False
+            case Action.ADOPT:
+                assert (self.attempt, self.first) == (True, False)
+                self.attempt, self.first = False, True
+            case Action.ACCOMPANY:
+                assert (self.attempt, self.first, self.second) == (True, True, False)
+                self.attempt, self.second, self.timer = False, True, True
+            case Action.SWITCH:
+                assert (self.first, self.second) == (True, True), "one of the two streams on"
+                self.second = False
+            case Action.DROP_SECOND:
+                assert self.second
+                self.second = False
+            case Action.HANG_UP:
+                assert (self.first, self.attempt, self.second) == (True, False, False)
+                self.timer = True
+            case Action.RELEASE:
+                assert (self.first, self.second) == (True, False)
+                self.first = False
+            case Action.WAIT | Action.RENEW_LATER:
+                assert (self.attempt, self.second) == (False, False)
+                assert self.first == (action is Action.RENEW_LATER)
+                self.timer = True
+            case Action.HURRY:
+                assert self.timer
+            case Action.CANCEL_TIMER:
+                self.timer = False
+
+    def check(self) -> None:
+        """Every state has what it is named for, and something that will end it."""
+        state = self.lifecycle.state
+        leaving = (State.HANGING_UP, State.REPLACING, State.STOPPING)
+        assert self.first == (state in IN_THE_ROOM or state in leaving)
+        assert self.second == (state is State.OVERLAPPING)
+        assert self.attempt == (state in ATTEMPTING)
+        if state in (State.IDLE, State.STANDBY, State.STOPPED):
+            assert not self.timer
+        elif state is not State.STREAMING:  # there a failed renewal may have set one
+            assert self.timer
+
+
+@given(st.lists(st.sampled_from(list(Happening)), max_size=80))
+def test_any_sequence_keeps_the_books_of_attempts_connections_and_the_timer(happenings: list[Happening]) -> None:
+    books = Books()
+    for happening in happenings:
+        books.on(happening)
+        books.check()
+
+
+@given(st.lists(st.sampled_from(sorted(set(Happening) - {H.STOP, H.HANG_UP, H.STAND_BY, H.ENDED}, key=str)), max_size=40))
+def test_from_wherever_it_got_to_the_room_is_reached_again(happenings: list[Happening]) -> None:
+    """No dead end: what the supervisor's own timers and a service that works again bring about is enough."""
+    books = Books()
+    books.on(H.START)
+    for happening in happenings:
+        books.on(happening)
+    for _ in range(8):
+        if books.lifecycle.state is State.STREAMING:
+            return
+        for happening in (H.SESSION_CREATED, H.CONNECTED, H.TIMER):
+            if books.on(happening):
+                break
+    raise AssertionError(books.lifecycle.state)

@@ -33,14 +33,14 @@ def case() -> Case:
 def test_the_way_into_the_room(case: Case) -> None:
     case.begin()
     assert case.attempts[0].started
-    link = case.link()
+    link = case.new_link()
     case.post(SessionCreated(1, SESSION))
     assert case.state() is State.CONNECTING
     case.post(Connected(1, link))
     assert [state for state, *_ in case.reporter.states] == [State.CREATING, State.CONNECTING, State.STREAMING]
-    assert case.supervisor.link is link
-    assert [slot.current() for slot in case.slots] == [link, link]
-    assert (case.supervisor.connections, case.supervisor.epoch, link.users) == (1, 1, 3)
+    assert case.link is link
+    assert [slot.current() for slot in case.slots] == [(link, None), (link, None)]
+    assert (case.connections.count, case.call.epoch, link.users) == (1, 1, 3)
 
 
 # --- late word ----------------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ def test_the_way_into_the_room(case: Case) -> None:
 
 def test_a_connection_that_comes_after_stop_is_closed(case: Case) -> None:
     case.begin()
-    link = case.link()
+    link = case.new_link()
     case.post(SessionCreated(1, SESSION))
     case.post(TERM, Connected(1, link))
     assert case.state() is State.STOPPED
@@ -59,25 +59,25 @@ def test_a_connection_that_comes_after_stop_is_closed(case: Case) -> None:
 
 def test_a_connection_of_an_attempt_that_was_given_up_is_closed(case: Case) -> None:
     case.begin()
-    old = case.link()
+    old = case.new_link()
     case.after(2)
     case.network_back()
-    assert case.supervisor.epoch == 2
+    assert case.call.epoch == 2
     case.post(SessionCreated(1, SESSION))
     assert case.state() is State.CREATING, "nor did the old session count"
     case.post(SessionCreated(2, SESSION), Connected(1, old), AttemptFailed(1, ChannelError("late")))
     assert old.closed
     assert case.state() is State.CONNECTING
     case.supervisor.step()
-    new = case.link()
+    new = case.new_link()
     case.post(Connected(2, new))
     assert not new.closed
-    assert case.supervisor.link is new
+    assert case.link is new
 
 
 def test_a_connection_beyond_its_deadline_is_closed(case: Case) -> None:
     case.begin()
-    link = case.link()
+    link = case.new_link()
     case.after(30)
     case.post(SessionCreated(1, SESSION), Connected(1, link))
     assert case.state() is State.WAITING
@@ -86,10 +86,10 @@ def test_a_connection_beyond_its_deadline_is_closed(case: Case) -> None:
 
 def test_a_second_connection_of_the_same_attempt_is_closed(case: Case) -> None:
     link = case.streaming()
-    second = case.link()
+    second = case.new_link()
     case.post(Connected(1, second))
     assert second.closed
-    assert case.supervisor.link is link
+    assert case.link is link
     assert not link.closed
 
 
@@ -120,7 +120,7 @@ def test_what_old_epochs_say_changes_nothing(case: Case) -> None:
 def test_a_link_that_both_threads_report_ended_counts_once(case: Case) -> None:
     case.streaming()
     case.post(LinkEnded(1, ChannelClosed("cut")), LinkEnded(1, ChannelClosed("cut")))
-    assert case.backoff.attempts == 1
+    assert case.waits == 1
     assert case.state() is State.WAITING
 
 
@@ -128,7 +128,7 @@ def test_a_failure_after_the_attempts_deadline_is_no_second_failure(case: Case) 
     case.begin()
     case.after(30)
     case.post(AttemptFailed(1, BackendError(BackendFault.RATE_LIMITED, "slow down", 500.0)))
-    assert case.backoff.attempts == 1
+    assert case.waits == 1
     assert case.waiting_s() < 1
 
 
@@ -139,10 +139,10 @@ def test_the_backoff_starts_over_only_after_ten_seconds_in_the_room(case: Case) 
     case.streaming()
     waits = []
     for streamed_s in (0.0, 9.9, 5.0, 10.0, 0.0):
-        link = case.supervisor.link
+        link = case.link
         assert link is not None
         case.after(streamed_s)
-        case.post(LinkEnded(case.supervisor.epoch, ChannelClosed("cut")))
+        case.post(LinkEnded(case.call.epoch, ChannelClosed("cut")))
         waits.append(case.waiting_s())
         case.after(case.waiting_s())
         case.connect()
@@ -157,8 +157,8 @@ def test_an_attempt_has_thirty_seconds(case: Case) -> None:
     case.after(0.1)
     assert case.state() is State.WAITING
     assert case.attempts[0].stopped
-    _, _, reason, fault = case.reporter.states[-1]
-    assert fault == "attempt-too-long"
+    _, _, reason, error = case.reporter.states[-1]
+    assert isinstance(error, ChannelError)
     assert "30 s" in reason
     case.after(case.waiting_s())
     assert [attempt.epoch for attempt in case.attempts] == [1, 2]
@@ -184,7 +184,7 @@ def test_an_unforeseen_exception_in_an_attempt_is_a_failure_and_no_end(case: Cas
         case.post(AttemptFailed(number, KeyError("a bug")))
         assert case.state() is State.WAITING
         assert case.waiting_s() == pytest.approx(0.5 * 2 ** (number - 1))
-        assert case.reporter.states[-1][3] == "KeyError"
+        assert isinstance(case.reporter.states[-1][3], KeyError)
         case.after(case.waiting_s())
     assert case.reporter.bugs == ["an attempt failed by KeyError"] * 5
     assert case.connect()
@@ -250,13 +250,13 @@ def test_run_says_whether_the_end_was_clean(case: Case, mail: Signalled | Worker
 
 def test_totals_survive_their_links(case: Case) -> None:
     for sent, fault in ((3, "oversize"), (4, "not_json"), (5, "oversize")):
-        link = case.streaming() if case.supervisor.epoch == 0 else case.connect()
+        link = case.streaming() if case.call.epoch == 0 else case.connect()
         link.messages_sent = sent
         link.wire_faults[fault] += 1
         case.post(LinkEnded(link.epoch, ChannelClosed("cut")))
         case.after(case.waiting_s())
     assert case.totals() == (12, Counter(oversize=2, not_json=1))
-    assert case.supervisor.connections == 3
+    assert case.connections.count == 3
 
 
 def test_devices_and_beats_are_passed_on(case: Case) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ingestd.core import wire
 from ingestd.core.lifecycle import State
-from ingestd.core.liveness import PONG_WITHIN_S, SILENT_FOR_S
+from ingestd.core.times import DEFAULT
 from ingestd.errors import BackendError, BackendFault, ChannelClosed, ChannelError
 from ingestd.threads.mailbox import AttemptFailed, Connected, LinkEnded, RoomEvent, SessionCreated
 from tests.unit.supervisor_case import SESSION, Case
@@ -29,8 +29,8 @@ def fail(case: Case, error: Exception) -> None:
     """The present attempt fails, after many that did: the backoff is at its ceiling."""
     if not case.attempts:
         case.begin()
-    case.backoff.attempts = 10
-    case.post(AttemptFailed(case.supervisor.epoch, error))
+    case.many_failures()
+    case.post(AttemptFailed(case.call.epoch, error))
     assert case.waiting_s() > 59
 
 
@@ -48,7 +48,7 @@ def test_the_networks_return_ends_the_wait_for_it(case: Case, error: Exception) 
 
 def test_a_lost_link_is_the_networks_failure(case: Case) -> None:
     case.streaming()
-    case.backoff.attempts = 10
+    case.many_failures()
     case.post(LinkEnded(1, ChannelClosed("cut")))
     case.network_back()
     assert case.waiting_s() == pytest.approx(0.5)
@@ -56,19 +56,19 @@ def test_a_lost_link_is_the_networks_failure(case: Case) -> None:
 
 def test_an_attempt_that_took_too_long_is_the_networks_failure(case: Case) -> None:
     case.begin()
-    case.backoff.attempts = 10
+    case.many_failures()
     case.after(30)
     case.network_back()
     assert case.waiting_s() == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("fault", sorted(set(BackendFault) - {BackendFault.UNREACHABLE}, key=str))
+@pytest.mark.parametrize("fault", sorted(set(BackendFault) - {BackendFault.UNREACHABLE, BackendFault.TLS}, key=str))
 def test_a_servers_answer_is_not_hastened_by_the_network(case: Case, fault: BackendFault) -> None:
     fail(case, UNREACHABLE)
     case.after(case.waiting_s())
     fail(case, BackendError(fault, "no"))
     case.network_back()
-    assert case.waiting_s() == pytest.approx(60)
+    assert case.waiting_s() >= 59
 
 
 def test_a_bug_is_not_hastened_by_the_network(case: Case) -> None:
@@ -134,10 +134,10 @@ def test_an_old_attempt_is_begun_anew_and_a_young_one_is_not(case: Case, connect
         case.post(SessionCreated(1, SESSION))
     case.after(1.0)
     case.network_back()
-    assert case.supervisor.epoch == 1
+    assert case.call.epoch == 1
     case.after(0.1)
     case.network_back()
-    assert (case.supervisor.epoch, case.state()) == (2, State.CREATING)
+    assert (case.call.epoch, case.state()) == (2, State.CREATING)
     assert case.attempts[0].stopped
     assert case.attempts[1].started
     assert not case.attempts[1].stopped
@@ -153,12 +153,12 @@ def test_chatter_does_not_keep_every_attempt_from_ending(case: Case) -> None:
     for _ in range(10):
         case.after(2)
         case.network_back()
-    assert case.supervisor.epoch == 4
+    assert case.call.epoch == 4
     case.connect()
     case.post(LinkEnded(4, ChannelClosed("cut")))
     case.after(case.waiting_s() + 2)
     case.network_back()
-    assert case.supervisor.epoch == 6, "and once more where one has ended"
+    assert case.call.epoch == 6, "and once more where one has ended"
 
 
 # --- dead links ------------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_a_link_that_takes_again_is_kept(case: Case) -> None:
         case.held_since_s = None
         case.hear(link)
         case.after(2)
-    assert (case.state(), link.said, case.supervisor.link) == (State.STREAMING, [], link)
+    assert (case.state(), link.said, case.link) == (State.STREAMING, [], link)
 
 
 def test_the_networks_return_gives_up_a_link_that_took_nothing_for_a_second(case: Case) -> None:
@@ -215,7 +215,7 @@ def test_a_link_whose_peer_answered_pings_and_does_no_more_is_given_up(case: Cas
     link.liveness.pong(first, case.now)
     case.after(3)
     assert link.liveness.ping(case.now) is not None
-    case.after(PONG_WITHIN_S)
+    case.after(DEFAULT.pong_within_s)
     assert link.said == []
     case.after(1.1)
     assert link.said == ["abort"]
@@ -224,7 +224,7 @@ def test_a_link_whose_peer_answered_pings_and_does_no_more_is_given_up(case: Cas
 
 def test_a_silent_peer_is_given_up(case: Case) -> None:
     link = case.streaming()
-    case.after(SILENT_FOR_S)
+    case.after(DEFAULT.silent_for_s)
     assert link.said == []
     case.after(1.1)
     assert link.said == ["abort"]
@@ -242,20 +242,20 @@ def test_the_meetings_end_hangs_up_and_a_fresh_session_comes_after_five_seconds(
     case.users_look()
     assert link.closed
     assert case.reporter.events == [LEFT]
-    assert case.waiting_s() >= 5
+    assert case.waiting_s() == pytest.approx(6.0), "five and some jitter"
     case.network_back()
-    assert case.waiting_s() >= 5
-    case.after(4.9)
+    assert case.waiting_s() == pytest.approx(6.0)
+    case.after(5.9)
     assert case.state() is State.WAITING
-    case.after(1)
-    assert (case.state(), case.supervisor.epoch) == (State.CREATING, 2)
+    case.after(0.2)
+    assert (case.state(), case.call.epoch) == (State.CREATING, 2)
 
 
 def test_the_meetings_end_said_twice_is_one(case: Case) -> None:
     link = case.streaming()
     case.post(RoomEvent(1, LEFT), RoomEvent(1, LEFT), LinkEnded(1, ChannelClosed("bye", 1000)))
     assert link.said == ["hang_up"]
-    assert case.backoff.attempts == 1
+    assert case.waits == 1
 
 
 # --- counters that others still write ---------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def test_a_link_that_still_counts_faults_can_be_released(case: Case) -> None:
             case.post(LinkEnded(link.epoch, ChannelClosed("cut")))
             case.supervisor.wire_faults = Counter()
             case.after(case.waiting_s())
-            fresh = case.link()
+            fresh = case.new_link()
             faults = link.wire_faults
             case.post(SessionCreated(fresh.epoch, SESSION))
             fresh.wire_faults = faults
