@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ingestd import __version__
-from ingestd.config import Config, load_config, read_token
+from ingestd.config import load_config, read_token
 from ingestd.config.lastgood import LastGood
-from ingestd.config.load import read_config
+from ingestd.config.load import Valid, read_config
+from ingestd.config.reload import Reloader
 from ingestd.config.schema import Mixer
 from ingestd.errors import BackendError, ConfigError, StartError
 from ingestd.system import journal
@@ -41,7 +42,7 @@ def _from_file(path: Path, last_good: LastGood, faults: list[str]) -> Daemon | N
     """The daemon as the configuration has it, which is then the last good one. None adds to `faults` why not."""
     try:
         valid = read_config(path)
-        daemon = _built(valid.config)
+        daemon = _built(path, valid, last_good, [])
     except ConfigError as error:
         faults += error.faults
         return None
@@ -59,7 +60,7 @@ def _from_last_good(path: Path, last_good: LastGood, faults: list[str]) -> Daemo
         valid = last_good.load()
         if valid is None:
             return None
-        daemon = _built(valid.config)
+        daemon = _built(path, valid, last_good, faults)
     except ConfigError as error:
         faults += error.faults
         return None
@@ -68,7 +69,7 @@ def _from_last_good(path: Path, last_good: LastGood, faults: list[str]) -> Daemo
         return None
     journal.LOG.error(
         "%s can't be used: this device runs on the last good configuration, of %s; mend what the next lines name, "
-        "try it by 'ingestd --config %s --check', then restart the service",
+        "try it by 'ingestd --config %s --check', then reload the service",
         path,
         last_good.since(),
         path,
@@ -78,8 +79,9 @@ def _from_last_good(path: Path, last_good: LastGood, faults: list[str]) -> Daemo
     return daemon
 
 
-def _built(config: Config) -> Daemon:
-    """Raises BackendError or StartError where the configuration names what can't be had."""
+def _built(path: Path, valid: Valid, last_good: LastGood, faults: Sequence[str]) -> Daemon:
+    """`faults`: why `valid` is not what is at `path`. Raises BackendError or StartError where it can't be had."""
+    config = valid.config
     journal.set_up(config.log.level)
     # Imported after the configuration was read, so that --check needs neither ALSA nor systemd.
     from ingestd.audio.alsa import AlsaSink, AlsaSource, MixerLevel
@@ -93,6 +95,9 @@ def _built(config: Config) -> Daemon:
         config,
         AlsaSource(capture.device, capture.channel, level(capture.mixer)),
         AlsaSink(playback.device, level(playback.mixer)),
+        path=path,
+        reloader=Reloader(path, last_good, valid),
+        mended_by=faults,
     )
 
 
@@ -106,27 +111,21 @@ def _refused(faults: list[str]) -> int:
 
 def _check(path: Path) -> int:
     """What the configuration names is there: a CA that can't be loaded is a fault, a token may still come."""
+    from ingestd.net.backend import tls_of
+
     try:
         config = load_config(path)
-        _check_tls(path, config)
+        tls_of(config.backend)
     except ConfigError as error:
         return _refused(error.faults)
+    except BackendError as error:
+        return _refused([f"{path}: {error}"])
     try:
         read_token(config.backend.token_file)
     except ConfigError as error:
         print(f"{error} (ingestd starts, and reads it anew for every session)", file=sys.stderr)
     print(f"{path}: good")
     return 0
-
-
-def _check_tls(path: Path, config: Config) -> None:
-    """Raises ConfigError where TLS files that `config` names can't be loaded."""
-    from ingestd.net.backend import tls_of
-
-    try:
-        tls_of(config.backend)
-    except BackendError as error:
-        raise ConfigError([f"{path}: {error}"]) from None
 
 
 def _parser() -> argparse.ArgumentParser:

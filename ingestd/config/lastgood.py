@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from ingestd.config.faults import Faults, Place
 from ingestd.config.files import Unreadable, read_small
 from ingestd.config.identity import Identity
 from ingestd.config.load import Valid, check_tree
 from ingestd.config.reader import parse_yaml
-from ingestd.config.schema import Config
 from ingestd.config.tree import Mapping
 from ingestd.config.writer import write_yaml
 from ingestd.errors import ConfigError
@@ -29,18 +27,6 @@ _ABOUT: Final = b"""\
 # configuration itself can't be used. Changes belong there: this file with a change in it counts as damaged.
 """
 _SUM: Final = b"# sha256 of all that follows: "
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What the daemon runs on, and why."""
-
-    config: Config
-    source: Literal["file", "last-good"]
-    faults: list[str]
-    """Why it is not the file, one line each; empty where it is."""
-    path: Path
-    """The configuration's main file, whichever the source."""
 
 
 class LastGood:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -76,25 +75,18 @@ class Change:
 class Reloader:
     """Reads the configuration anew, and remembers what the daemon runs on. One thread at a time; reads files."""
 
-    def __init__(
-        self,
-        path: Path,
-        last_good: LastGood,
-        running: Valid,
-        check: Callable[[Config], None],
-        identity: Identity | None = None,
-    ) -> None:
-        """`check` looks at the files a configuration names, and raises ConfigError where they can't be used."""
+    def __init__(self, path: Path, last_good: LastGood, running: Valid, identity: Identity | None = None) -> None:
         self._path = path
         self._last_good = last_good
         self._running = running
-        self._check = check
         self._identity = identity
 
     def load(self) -> Change:
-        """What is new since the last change that was `kept`. Changes nothing; raises ConfigError with every fault."""
+        """What is new since the last change that was `kept`. Changes nothing; raises ConfigError with every fault.
+
+        The files that a configuration names are not opened.
+        """
         new = read_config(self._path, self._identity)
-        self._check(new.config)
         changed = [key for key in SERVED if _value(new.config, key) != _value(self._running.config, key)]
         restart = [key for key in changed if SERVED[key] == "restart"]
         tree = new.tree

@@ -26,11 +26,10 @@ class ReloadCase(ConfigCase):
         (tmp_path / "state").mkdir()
         super().__init__(tmp_path / "etc")
         self.last_good = LastGood(tmp_path / "state", write_state)
-        self.checked: list[Config] = []
         self.write(START)
         running = read_config(self.main, self.identity)
         self.last_good.keep(running.tree)
-        self.reloader = Reloader(self.main, self.last_good, running, self.checked.append, self.identity)
+        self.reloader = Reloader(self.main, self.last_good, running, self.identity)
 
     def change(self, text: str) -> Change:
         self.write(text)
@@ -105,16 +104,6 @@ def test_a_bad_file_tells_every_fault_and_changes_nothing(case: ReloadCase) -> N
     assert case.change(START).renewed == []
 
 
-def test_files_that_cannot_be_loaded_refuse_it(case: ReloadCase) -> None:
-    def refuse(config: Config) -> None:
-        raise ConfigError([f"{config.backend.ca_file} is no certificate"])
-
-    reloader = Reloader(case.main, case.last_good, read_config(case.main, case.identity), refuse, case.identity)
-    case.write(START.replace("sessions'}", "sessions', ca_file: /ca}"))
-    with pytest.raises(ConfigError, match="/ca is no certificate"):
-        reloader.load()
-
-
 def test_what_was_loaded_counts_only_once_it_was_applied(case: ReloadCase) -> None:
     case.change(START.replace("one", "two"))
     assert case.kept().session.room_id == "one"
@@ -157,7 +146,6 @@ def test_a_disk_that_refuses_is_a_warning_and_the_change_holds(case: ReloadCase)
         case.main,
         LastGood(case.directory / "absent", write_state),
         read_config(case.main, case.identity),
-        case.checked.append,
         case.identity,
     )
     case.write(START.replace("one", "two"))
