@@ -158,5 +158,21 @@ def test_a_proxy_that_trickles_is_given_up_in_time(token_file: Path, ca: trustme
     assert "the proxy did not answer CONNECT 127.0.0.1:9 in time" in str(error)
 
 
+def test_the_environments_proxy_is_taken_for_requests_too(
+    token_file: Path, ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    service = Service()
+    with serving(service, server_tls(ca, "api.example")) as server:
+        tunnel = Tunnel(server.port)
+        with serving(tunnel) as proxy:
+            monkeypatch.setenv("https_proxy", f"127.0.0.1:{proxy.port}")
+            made = Backend("https://api.example/v2", token_file, "bearer", client_tls(ca))
+            assert made.create({}, Cancel()).ws_url == URL
+    assert tunnel.heads[0].startswith(b"CONNECT api.example:443 ")
+    assert header(service.requests[0], "Host") == "api.example"
+
+
 def test_the_proxys_password_is_not_in_the_backends_repr(token_file: Path, ca: trustme.CA) -> None:
     assert "hunter2" not in repr(proxied(1, 2, token_file, client_tls(ca)))

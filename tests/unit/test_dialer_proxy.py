@@ -131,5 +131,30 @@ def test_a_proxy_that_is_not_there_is_told(ca: trustme.CA) -> None:
         dial(ca, port, 9)
 
 
+@pytest.mark.parametrize("name", ["https_proxy", "ALL_PROXY"])
+def test_the_environments_proxy_leads_beyond_this_machine(
+    name: str, ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+    with serving(room, server_tls(ca, "room.example")) as server:
+        tunnel = Tunnel(server.port)
+        with serving(tunnel) as proxy:
+            monkeypatch.setenv(name, f"http://jane:hunter2@127.0.0.1:{proxy.port}")
+            url = "wss://room.example/v?ref=vs_secret"
+            Dialer(client_tls(ca)).open(url, Cancel(), time.monotonic() + GUARD_S).close()
+            assert tunnel.heads[0].startswith(b"CONNECT room.example:443 HTTP/1.1\r\n")
+            assert header(tunnel.heads[0], "Proxy-Authorization") == "Basic " + b64encode(b"jane:hunter2").decode()
+
+
+def test_the_environments_proxy_is_named_where_it_is_at_fault(ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with serving(answering(b"HTTP/1.1 407 Login\r\n\r\n")) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(ProxyRefused, match="check user and password in https_proxy of the environment"):
+            Dialer(client_tls(ca)).open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S)
+
+
 def test_the_proxys_password_is_not_in_the_dialers_repr(ca: trustme.CA) -> None:
     assert "hunter2" not in repr(Dialer(client_tls(ca), "http://user:hunter2@proxy:3128"))
