@@ -173,3 +173,31 @@ def test_renewed_thirty_times_no_frame_is_lost_nor_said_twice_and_every_link_say
     assert is_whole(sent), "in order too, as each link says its last before the next one's first"
     assert len(sent) >= 90
     assert case.post.of(LinkEnded) == []
+
+
+def test_a_link_that_is_hung_up_between_the_look_and_the_frame_still_takes_it(case: Case) -> None:
+    class Late(Channel):
+        """Is swapped and hung up at the worst moment."""
+
+        def send_media(self, pcm: bytes) -> bool:
+            if self.media_sent == 5:
+                case.thread.link.offer(new, self)
+                self.hang_up()
+            return super().send_media(pcm)
+
+    (near, far), (next_near, next_far) = socket.socketpair(), socket.socketpair()
+    old, new = Late(Stream(near), 1, None), Channel(Stream(next_near), 2, None)
+    hearing = [Task(Peer(sock).frames) for sock in (far, next_far)]
+    with Talker(case.mic) as talker:
+        wait_until(lambda: talker.number > 2, GUARD_S, "the microphone")
+        case.thread.link.offer(old, new)
+        wait_until(lambda: new.media_sent > 5, GUARD_S, "frames on the new one")
+    case.thread.link.offer(None)
+    for link in (old, new):
+        link.leave()
+    heard = [payload for task in hearing for opcode, payload in task.result() if opcode == TEXT]
+    media = [event.pcm for event in map(decoded, heard) if isinstance(event, wire.Media)]
+    assert is_whole([number for number in numbers(media) if number])
+    assert heard.index(wire.STOP) == old.media_sent == 6
+    far.close()
+    next_far.close()
