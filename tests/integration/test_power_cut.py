@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ingestd.config import Config
 from ingestd.config.lastgood import NAME, LastGood
 from ingestd.config.load import read_config
 from ingestd.control.client import ControlClient
@@ -45,7 +48,7 @@ class PoweredDevice:
         )
 
     @contextmanager
-    def on(self, text: str | None) -> Iterator[None]:
+    def on(self, text: str | None) -> Iterator[subprocess.Popen[bytes]]:
         """In the room, with `text` as its configuration, None for no file; then the power is cut."""
         if text is not None:
             self.config.write_text(text)
@@ -54,7 +57,7 @@ class PoweredDevice:
         try:
             wait_until(lambda: daemon.poll() is not None or self._streaming(), 20, "the room", every=0.05)
             assert daemon.poll() is None, self.log.read_text()
-            yield
+            yield daemon
         finally:
             daemon.kill()
             end(daemon)
@@ -78,10 +81,21 @@ class PoweredDevice:
         lines = [line.split(" ERROR ", 1)[1].strip() for line in self.log.read_text().splitlines() if " ERROR " in line]
         return [line for line in lines if str(self.config) in line]
 
+    def status(self) -> dict[str, Any]:
+        """What `ingestctl --json status` shows."""
+        with ControlClient(self.socket) as client:
+            status: dict[str, Any] = client.call("status")
+            return status
+
+    def kept(self) -> Config:
+        """The last good configuration."""
+        valid = LastGood(self.state, write_state).load()
+        assert valid is not None
+        return valid.config
+
     def _streaming(self) -> bool:
         try:
-            with ControlClient(self.socket) as client:
-                return bool(client.call("status")["state"] == "streaming")
+            return bool(self.status()["state"] == "streaming")
         except OSError:
             return False
 
@@ -149,14 +163,26 @@ def test_a_configuration_the_daemon_cannot_be_built_from_too(device: PoweredDevi
 
 def test_a_mended_file_is_run_on_and_kept(device: PoweredDevice) -> None:
     with device.on(device.text):
-        pass
+        assert device.status()["config"] == {"last_good": False, "faults": []}
     with device.on("nonsense: ["):
-        assert device.errors()
+        _, fault = device.errors()
+        assert device.status()["config"] == {"last_good": True, "faults": [fault]}
     with device.on(device.text.replace("info", "debug")):
         assert device.errors() == []
-    kept = LastGood(device.state, write_state).load()
-    assert kept is not None
-    assert kept.config.log.level == "debug"
+    assert device.kept().log.level == "debug"
+
+
+def test_a_file_that_was_mended_meanwhile_is_taken_over_by_a_reload(device: PoweredDevice) -> None:
+    with device.on(device.text):
+        pass
+    with device.on("nonsense: [") as daemon:
+        device.config.write_text(device.text.replace("info", "loud"))
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: "is the text 'loud'" in device.log.read_text(), 5, "the fault in the log")
+        device.config.write_text(device.text.replace("info", "debug"))
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: device.kept().log.level == "debug", 5, "the mended file")
+        assert device.status()["state"] == "streaming"
 
 
 def test_where_nothing_was_kept_a_bad_file_ends_it(device: PoweredDevice) -> None:
@@ -207,16 +233,19 @@ def test_a_state_directory_that_refuses_is_a_warning(device: PoweredDevice) -> N
 WRITER = """
 import sys
 from pathlib import Path
+from typing import Any
 from ingestd.config.lastgood import LastGood
 from ingestd.config.load import read_config
 from ingestd.system.state_files import write_state
 
-last_good = LastGood(Path(sys.argv[1]), write_state)
-trees = [read_config(Path(path)).tree for path in sys.argv[2:]]
+contents = []
+last_good = LastGood(Path(sys.argv[1]), lambda path, content: contents.append((path, content)))
+for path in sys.argv[2:]:
+    last_good.keep(read_config(Path(path)).tree)
 print(flush=True)
 while True:
-    for tree in trees:
-        assert last_good.keep(tree) is None
+    for path, content in contents:
+        assert write_state(path, content) is None
 """
 
 
@@ -224,7 +253,7 @@ def test_a_kill_while_it_is_written_leaves_one_or_the_other(tmp_path: Path) -> N
     seed = random.randrange(2**32)
     moments = random.Random(seed)
     files = []
-    for name, size in (("a", 10), ("b", 50_000)):
+    for name, size in (("a", 10), ("b", 200_000)):
         files.append(tmp_path / f"{name}.yaml")
         files[-1].write_text(
             f"backend: {{url: 'https://example.com'}}\nsession: {{room_id: {name}, "
