@@ -106,7 +106,6 @@ def test_the_configuration_knows_nothing_of_what_it_configures(module: str) -> N
     [
         ("alsaaudio", [f"ingestd.audio.alsa_{part}" for part in ("mixer", "open", "sink", "source")]),
         ("requests", ["ingestd.net.backend"]),
-        ("urllib3", ["ingestd.net.backend"]),
         ("websocket", ["ingestd.net.dialer"]),
         ("systemd", ["ingestd.system"]),
         ("yaml", ["ingestd.config"]),
@@ -119,7 +118,7 @@ def test_a_library_has_one_home(library: str, homes: list[str]) -> None:
 
 
 def test_there_is_no_other_library() -> None:
-    known = {"alsaaudio", "requests", "urllib3", "websocket", "systemd", "yaml"}
+    known = {"alsaaudio", "requests", "websocket", "systemd", "yaml"}
     assert {module: foreign(module) - known for module in FILES if foreign(module) - known} == {}
 
 
