@@ -48,6 +48,14 @@ class TwoCables(Namespace):
         for address in (self.service_address, self.service_address6):
             netns.ip("address", "replace", address, "dev", "lo")
 
+        self.be_strict(True)
+
+    def be_strict(self, strict: bool) -> None:
+        """Whether the far side throws away what comes by the wrong cable, as providers do. True at first."""
+        for cable in self.cables:
+            setting = Path("/proc/sys/net/ipv4/conf", netns.far_end(self.name, cable), "rp_filter")
+            setting.write_text(str(int(strict)))
+
     def _lay(self, cable: Cable) -> None:
         # Else an IPv6 address is in use only after a second, with another event.
         self._set("ipv6/conf/default/accept_dad", "0")
@@ -55,8 +63,6 @@ class TwoCables(Namespace):
         # as the far side is strict, and the new connection waits for that same question.
         self._set("ipv4/conf/all/arp_announce", "2")
         super()._lay(cable)
-        # As a provider does: what comes with an address of another network is thrown away.
-        Path("/proc/sys/net/ipv4/conf", netns.far_end(self.name, cable), "rp_filter").write_text("1")
 
     def link_up(self, end: End = "far", cable: Cable = "eth0") -> None:
         """Puts the cable in again; at the `device` end the default route comes back with it."""
