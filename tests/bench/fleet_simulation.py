@@ -1,0 +1,119 @@
+"""A fleet in virtual time: all stream, all are cut at 0 s, and each tries until it streams again."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingestd.core.times import Times
+from ingestd.errors import ChannelClosed
+from tests.bench.fleet_policies import Policy
+from tests.bench.fleet_service import Service
+
+_CUT: Final = ChannelClosed("the connection was reset")
+_OLD_ATTEMPT_S: Final = 1.0
+"""As in `ingestd.threads.call`: an attempt that has had this long when the network comes back is begun anew."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What happened, in seconds from the cut on."""
+
+    requests_s: NDArray[np.float64]
+    """When each request was made, in order."""
+    accepted_s: NDArray[np.float64]
+    """Those that were served."""
+    streaming_s: NDArray[np.float64]
+    """When each device streamed again."""
+
+
+@dataclass(frozen=True)
+class NetworkReturn:
+    """All devices see their network come back at the same moment, and hurry as `ingestd.threads.call` does."""
+
+    at_s: float
+    random: Callable[[], float]
+    times: Times
+
+
+def simulate(
+    service: Service, policies: Sequence[Policy], rtts_s: Sequence[float], network: NetworkReturn | None = None
+) -> Record:
+    """Runs until all devices stream; each has a policy of its own and its own way to the service."""
+    fleet = _Fleet(service, policies, rtts_s)
+    if network is not None:
+        fleet.run(until_s=network.at_s)
+        fleet.hurry(network)
+    fleet.run(until_s=math.inf)
+    return Record(np.array(fleet.requests_s), np.array(service.accepted_s), np.array(fleet.streaming_s))
+
+
+class _Fleet:
+    """Each device either waits or tries, until `_due_s`; a device that streams has nothing due."""
+
+    def __init__(self, service: Service, policies: Sequence[Policy], rtts_s: Sequence[float]) -> None:
+        self._service = service
+        self._policies = policies
+        self._rtts_s = rtts_s
+        count = len(policies)
+        self._due_s = [policy.wait_s(_CUT) for policy in policies]
+        self._trying = [False] * count
+        self._began_s = [0.0] * count
+        self._failure: list[Exception | None] = [None] * count
+        # What is in the heap at another time than `_due_s` has been brought forward, and is passed over.
+        self._heap = [(due_s, device) for device, due_s in enumerate(self._due_s)]
+        heapq.heapify(self._heap)
+        self.requests_s = array("d")
+        self.streaming_s = [math.nan] * count
+
+    def run(self, until_s: float) -> None:
+        """All that happens before `until_s`."""
+        heap, due_s = self._heap, self._due_s
+        while heap and heap[0][0] < until_s:
+            at_s, device = heap[0]
+            if at_s != due_s[device]:
+                heapq.heappop(heap)
+                continue
+            next_s = due_s[device] = self._next_s(at_s, device)
+            if next_s == math.inf:
+                heapq.heappop(heap)
+            else:
+                heapq.heapreplace(heap, (next_s, device))
+
+    def hurry(self, network: NetworkReturn) -> None:
+        """Waits end soon, and attempts that are no longer young begin anew at once."""
+        now_s = network.at_s
+        for device, due_s in enumerate(self._due_s):
+            if due_s == math.inf:
+                continue
+            if not self._trying[device]:
+                sooner_s = now_s + network.random() * network.times.network_jitter_s
+            elif now_s - self._began_s[device] > _OLD_ATTEMPT_S:
+                self._trying[device] = False
+                sooner_s = now_s
+            else:
+                continue
+            if sooner_s < due_s:
+                self._due_s[device] = sooner_s
+                heapq.heappush(self._heap, (sooner_s, device))
+
+    def _next_s(self, at_s: float, device: int) -> float:
+        """Does what is due of a device; when the next thing is."""
+        if not self._trying[device]:
+            self.requests_s.append(at_s)
+            took_s, self._failure[device] = self._service.ask(at_s, self._rtts_s[device])
+            self._trying[device], self._began_s[device] = True, at_s
+            return at_s + took_s
+        self._trying[device] = False
+        failure = self._failure[device]
+        if failure is None:
+            self.streaming_s[device] = at_s
+            return math.inf
+        return at_s + self._policies[device].wait_s(failure)
