@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from itertools import chain, zip_longest
+from typing import Final
 
 from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import ChannelError
@@ -21,15 +22,26 @@ from ingestd.net import stream
 from ingestd.net.cancel import Cancel
 from ingestd.net.resolve import Address, resolve
 
-_TIMED_OUT = "timed out"
+FAMILIES: Final = (socket.AF_INET6, socket.AF_INET)
+_TIMED_OUT: Final = "timed out"
 
 
-def connect(host: str, port: int, cancel: Cancel, deadline_s: float, times: Times = DEFAULT) -> socket.socket:
+def connect(
+    host: str,
+    port: int,
+    cancel: Cancel,
+    deadline_s: float,
+    times: Times = DEFAULT,
+    families: tuple[int, ...] = FAMILIES,
+) -> socket.socket:
     """A connected socket, prepared for a call (`stream.prepare`), by `deadline_s` (CLOCK_MONOTONIC).
 
     Raises ChannelError, which tells what was tried, or ChannelClosed where cancelled; then nothing is left open.
     """
-    left = _taking_turns(resolve(host, port, cancel, deadline_s, times))
+    found = resolve(host, port, cancel, deadline_s, times)
+    left = _taking_turns([address for address in found if address[0] in families])
+    if not left:
+        raise ChannelError(f"can't connect to {host}:{port}: it has no address that can be used; check the network")
     faults: dict[str, str] = {}
     for round_s in times.connect_rounds_s:
         race = _Race(left, round_s, times.stagger_s, deadline_s)

@@ -40,7 +40,8 @@ class _ClockError(CertificateError):
 def secure(sock: socket.socket, tls: ssl.SSLContext, host: str, port: int, deadline_s: float) -> ssl.SSLSocket:
     """TLS over `sock`, with `host` verified; takes `sock` over and closes it where that fails.
 
-    Raises CertificateError where a certificate is refused, on either side, ChannelError for all else.
+    Raises CertificateError where a certificate is refused, on either side, TimeoutError after `deadline_s` and
+    ChannelError for all else.
     """
     wrapped: socket.socket = sock
     try:
@@ -49,7 +50,7 @@ def secure(sock: socket.socket, tls: ssl.SSLContext, host: str, port: int, deadl
         secured.do_handshake()
     except TimeoutError:
         wrapped.close()
-        raise ChannelError(f"{host}:{port} did not finish the TLS handshake in time; check the network") from None
+        raise
     except (OSError, ValueError) as error:  # ValueError: a host name that TLS can't ask for
         wrapped.close()
         refused = certificate_fault(error, host)

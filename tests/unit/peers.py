@@ -166,12 +166,15 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(handler: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None) -> Iterator[Server]:
-    """A server on 127.0.0.1 that gives each connection to `handler`, in a thread, and closes it after.
+def serving(
+    handler: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None, address: str = "127.0.0.1"
+) -> Iterator[Server]:
+    """A server on this machine that gives each connection to `handler`, in a thread, and closes it after.
 
     An end of the connection is no error in a handler; a failed assertion is, and fails the test at exit.
     """
-    listener = socket.create_server(("127.0.0.1", 0))
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.create_server((address, 0), family=family)
     server = Server(listener.getsockname()[1])
     open_socks: list[socket.socket] = []
     threads: list[threading.Thread] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import re
 import socket
@@ -20,6 +19,7 @@ from ingestd.errors import BackendError, BackendFault, CertificateError, Channel
 from ingestd.net.backend import Backend
 from ingestd.net.cancel import Cancel
 from ingestd.net.dialer import Dialer
+from tests.unit.addresses import deaf, named, open_sockets
 from tests.unit.peers import GUARD_S, accept_upgrade, client_tls, read_head, server_tls, serving, until_closed
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -168,12 +168,33 @@ def test_any_other_end_of_a_handshake_passes_by_itself(handler: Handler, ca: tru
         assert "TLS handshake" in told
 
 
-def test_a_certificate_of_an_extra_authority_is_taken(ca: trustme.CA) -> None:
-    def room(sock: socket.socket) -> None:
-        accept_upgrade(sock)
-        with contextlib.suppress(OSError):
-            until_closed(sock)
+def room(sock: socket.socket) -> None:
+    accept_upgrade(sock)
+    until_closed(sock)
 
+
+def test_an_ipv6_that_connects_and_then_stalls_gives_way_to_ipv4(
+    ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a tunnel that swallows large packets: the certificate never comes."""
+    before = open_sockets()
+    with (
+        serving(until_closed, address="::1") as stalling,
+        serving(room, server_tls(ca, "room.example")) as server,
+        deaf("127.0.0.1") as hole,
+    ):
+        made = Dialer(client_tls(ca), None, Times(tls_s=0.3, connect_rounds_s=(0.2,)))
+        named(monkeypatch, ("::1", stalling.port), ("127.0.0.1", server.port))
+        made.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()
+        assert (stalling.connections, server.connections) == (1, 1)
+        for left in ((), (hole,)):
+            named(monkeypatch, ("::1", stalling.port), *left)
+            with pytest.raises(ChannelError, match=r"room\.example:443 did not finish the TLS handshake in time"):
+                made.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S)
+    assert open_sockets() == before
+
+
+def test_a_certificate_of_an_extra_authority_is_taken(ca: trustme.CA) -> None:
     with serving(room, server_tls(ca)) as server:
         url = f"wss://127.0.0.1:{server.port}/"
         Dialer(client_tls(ca)).open(url, Cancel(), time.monotonic() + GUARD_S).close()
