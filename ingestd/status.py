@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ingestd.core.lifecycle import State
 from ingestd.core.wire import SAMPLE_RATE_HZ
 from ingestd.reporter import Reporter
 from ingestd.threads.call import Call
@@ -40,7 +39,7 @@ def snapshot(
         "state": call.state.value,
         "reason": reporter.reason,
         "since": _time(reporter.since),
-        "next_attempt_in_s": _next_attempt_in_s(call),
+        "next_attempt_in_s": call.next_attempt_in_s,
         "session": {
             "call_id": link.call_id if link else None,
             "epoch": link.epoch if link else call.epoch,
@@ -117,12 +116,6 @@ def snapshot(
             for fault in reporter.faults.all()
         ],
     }
-
-
-def _next_attempt_in_s(call: Call) -> float | None:
-    if call.state is not State.WAITING or (timer_s := call.timer_s) is None:
-        return None
-    return max(0.0, timer_s - time.monotonic())
 
 
 def _device(device: Microphone | Speaker) -> dict[str, Any]:

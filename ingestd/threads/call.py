@@ -68,6 +68,13 @@ class Call:
         """Any thread."""
         return self._lifecycle.state
 
+    @property
+    def next_attempt_in_s(self) -> float | None:
+        """Seconds until the next attempt, where one is waited for. Any thread."""
+        if self.state is not State.WAITING or (timer_s := self.timer_s) is None:
+            return None
+        return max(0.0, timer_s - self._now())
+
     def on(self, happening: Happening, reason: str, error: Exception | None = None) -> None:
         """Something happened. Raises IllegalTransition."""
         before = self.state

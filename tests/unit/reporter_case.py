@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ingestd.core.lifecycle import State
+from ingestd.core.remedies import Where
+from ingestd.errors import BackendError, BackendFault
 from ingestd.reporter import Reporter
 from ingestd.system.journal import LOG
 
@@ -16,18 +18,24 @@ INFO: Final = logging.INFO
 WARNING: Final = logging.WARNING
 
 
+WHERE: Final = Where("/etc/ingestd/token", "api.example.com", "abcd-efgh-ijkl", "/etc/ingestd/ingestd.yaml")
+
+
 class FakeNotifier:
     """Keeps what systemd would be told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self._status = ""
         self.watchdog_every_s: float | None = None
 
     def ready(self) -> None:
         self.told.append("ready")
 
     def status(self, line: str) -> None:
-        self.told.append(f"status {line}")
+        if line != self._status:  # as the real one
+            self._status = line
+            self.told.append(f"status {line}")
 
     def watchdog(self) -> None:
         self.told.append("watchdog")
@@ -48,7 +56,8 @@ class Case:
         self.reporter = Reporter(
             self.notifier,  # type: ignore[arg-type]
             lambda method, params: self.news.append((method, params)),
-            lambda: self.healthy,
+            lambda _now: [] if self.healthy else ["captured samples"],
+            WHERE,
             lambda: self.now,
         )
 
@@ -63,7 +72,7 @@ class Case:
 
     def attempt_fails(self, epoch: int, reason: str = "can't reach it", key: str = "backend-unreachable") -> None:
         self.reporter.state(State.CREATING, epoch, "trying again", None)
-        self.reporter.state(State.WAITING, epoch, reason, key)
+        self.reporter.state(State.WAITING, epoch, reason, BackendError(BackendFault(key), reason))
 
     def beats(self, seconds: float) -> None:
         """Time passes, with a heartbeat every second."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from ingestd.core import wire
 from ingestd.core.topics import MAX_TOPICS, TopicSet
 from ingestd.net.channel import MAX_QUEUED_MESSAGES, Channel
 from ingestd.net.stream import Stream
+from ingestd.threads.connections import Connections
 
 
 @pytest.fixture
@@ -24,14 +26,22 @@ def channel() -> Iterator[Channel]:
     far.close()
 
 
+def line(channel: Channel | None) -> Connections:
+    """The connections of a device that has this one, or none."""
+    connections = Connections((), 1.0, time.monotonic)
+    if channel is not None:
+        connections.adopt(channel)
+    return connections
+
+
 def fault(channel: Channel | None, method: str, **params: Any) -> tuple[int, str]:
     with pytest.raises(RpcError) as raised:
-        methods(dict, lambda: channel, TopicSet(()), 100)[method](params)
+        methods(dict, line(channel), TopicSet(()), lambda: 100)[method](params)
     return raised.value.code, str(raised.value)
 
 
 def test_what_is_published_goes_to_the_room(channel: Channel) -> None:
-    publish = methods(dict, lambda: channel, TopicSet(()), 100)["publish"]
+    publish = methods(dict, line(channel), TopicSet(()), lambda: 100)["publish"]
     for data in ("grüße", {"a": [1]}, None, 7, "", "x" * 100, "ä" * 50):
         assert publish({"topic": "T", "data": data}) is True
         assert channel._messages[-1] == wire.encode_message("T", data)
@@ -39,7 +49,7 @@ def test_what_is_published_goes_to_the_room(channel: Channel) -> None:
 
 def test_a_subscription_goes_to_the_room_and_its_end_does_not(channel: Channel) -> None:
     topics = TopicSet(["CHAT"])
-    served = methods(dict, lambda: channel, topics, 100)
+    served = methods(dict, line(channel), topics, lambda: 100)
     assert served["subscribe"]({"topic": "T"})
     assert topics.all() == ("CHAT", "T")
     assert list(channel._messages) == [wire.encode_subscribe("T")]
@@ -78,16 +88,16 @@ def test_outside_the_room_and_with_a_full_queue_a_message_is_refused(channel: Ch
 
 def test_a_subscription_outlives_the_connection(channel: Channel) -> None:
     topics = TopicSet(())
-    assert methods(dict, lambda: None, topics, 100)["subscribe"]({"topic": "T"})
+    assert methods(dict, line(None), topics, lambda: 100)["subscribe"]({"topic": "T"})
     for _ in range(MAX_QUEUED_MESSAGES):
         channel.post(b"x")
-    assert methods(dict, lambda: channel, topics, 100)["subscribe"]({"topic": "U"})
+    assert methods(dict, line(channel), topics, lambda: 100)["subscribe"]({"topic": "U"})
     assert topics.all() == ("T", "U")
 
 
 def test_the_number_of_topics_is_bounded(channel: Channel) -> None:
     topics = TopicSet(str(n) for n in range(MAX_TOPICS))
-    served = methods(dict, lambda: channel, topics, 100)
+    served = methods(dict, line(channel), topics, lambda: 100)
     assert served["subscribe"]({"topic": "0"}), "known already"
     with pytest.raises(RpcError, match=str(MAX_TOPICS)):
         served["subscribe"]({"topic": "one more"})
@@ -95,5 +105,5 @@ def test_the_number_of_topics_is_bounded(channel: Channel) -> None:
 
 
 def test_status_is_whatever_the_daemon_says() -> None:
-    served = methods(lambda: {"state": "waiting"}, lambda: None, TopicSet(()), 1)
+    served = methods(lambda: {"state": "waiting"}, line(None), TopicSet(()), lambda: 1)
     assert served["status"]({"ignored": 1}) == {"state": "waiting"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from ingestd.core.lifecycle import State
 from ingestd.reporter import Reporter
 from ingestd.system.notify import Notifier
+from tests.unit.reporter_case import WHERE
 
 
 class Systemd:
@@ -73,7 +75,13 @@ def test_the_watchdog_hears_of_health_only_and_in_half_its_time(
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "20000000")
     now, healthy = [100.0], [True]
-    reporter = Reporter(Notifier(), lambda _method, _params: None, lambda: healthy[0], lambda: now[0])
+
+    def stuck(_now: float) -> list[str]:
+        return [] if healthy[0] else ["captured samples"]
+
+    reporter = Reporter(Notifier(), lambda _method, _params: None, stuck, WHERE, lambda: now[0])
+    reporter.state(State.STREAMING, 1, "connected", None)
+    systemd.heard()
     beats = []
     for _ in range(40):
         reporter.heartbeat()
@@ -90,8 +98,19 @@ def test_the_watchdog_hears_of_health_only_and_in_half_its_time(
     assert systemd.heard() == ["WATCHDOG=1"]
 
 
+def test_a_reload_as_systemd_hears_it(systemd: Systemd) -> None:
+    before_usec = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    notifier = Notifier()
+    notifier.reloading()
+    notifier.reloaded()
+    told, ready = systemd.heard()
+    reloading, usec = told.split("\n")
+    assert (reloading, ready) == ("RELOADING=1", "READY=1")
+    assert before_usec <= int(usec.removeprefix("MONOTONIC_USEC=")) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+
+
 def test_a_life_as_systemd_hears_it(systemd: Systemd) -> None:
-    reporter = Reporter(Notifier(), lambda _method, _params: None, lambda: True)
+    reporter = Reporter(Notifier(), lambda _method, _params: None, lambda _now: [], WHERE)
     for state in (State.CREATING, State.WAITING, State.STREAMING, State.STOPPING, State.STOPPED):
         reporter.state(state, 1, "why", None)
     heard = systemd.heard()

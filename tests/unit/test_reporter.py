@@ -11,6 +11,9 @@ import pytest
 from ingestd.core import wire
 from ingestd.core.faults import SELDOMEST_S
 from ingestd.core.lifecycle import State
+from ingestd.core.presence import RoomView
+from ingestd.errors import BackendError, BackendFault, ChannelClosed, ChannelError, DeviceError
+from ingestd.threads.mailbox import DeviceChanged
 from tests.unit.reporter_case import DEBUG, INFO, WARNING, Case, reporter_case
 
 
@@ -53,7 +56,7 @@ def test_a_room_that_throws_out_at_once_for_a_week_fills_no_log(case: Case) -> N
         case.reporter.state(State.CONNECTING, epoch, "session created", None)
         case.streams(epoch)
         case.beats(1)
-        case.reporter.state(State.WAITING, epoch, "closed with code 1011", "closed with code 1011")
+        case.reporter.state(State.WAITING, epoch, "closed with code 1011", ChannelClosed("closed", 1011))
         case.beats(60)
     levels = case.levels()
     assert levels.count(WARNING) <= 5 + 61 * 10_000 / SELDOMEST_S
@@ -67,13 +70,15 @@ def test_a_backend_that_is_down_again_at_once_and_for_long_is_told_in_the_end(ca
     assert case.levels() == [INFO, WARNING, INFO, DEBUG, DEBUG]
     case.beats(1000)
     (record,) = case.records
-    assert (record.levelno, record.getMessage()) == (WARNING, "can't reach it (it comes and goes; this time it lasts)")
+    assert record.levelno == WARNING
+    assert record.getMessage().startswith("can't reach it: ")
+    assert record.getMessage().endswith("(it comes and goes; this time it lasts)")
     assert (record.__dict__["EPOCH"], record.__dict__["STATE"]) == (3, "waiting")
 
 
 def test_the_first_attempt_and_the_way_out_are_told(case: Case) -> None:
     for state in (State.CREATING, State.CONNECTING, State.STREAMING, State.STOPPING, State.STOPPED):
-        case.reporter.state(state, 1, "x", "a fault that ends it" if state is State.STOPPED else None)
+        case.reporter.state(state, 1, "x", None)
     assert case.levels() == [INFO] * 5
     for state in (State.CREATING, State.CONNECTING):
         case.reporter.state(state, 2, "x", None)
@@ -142,7 +147,7 @@ def test_systemd_is_told_of_every_state(case: Case) -> None:
     case.reporter.state(State.CREATING, 1, "starting", None)
     assert case.notifier.told == ["status creating: starting"], "not ready yet"
     case.notifier.told.clear()
-    case.reporter.state(State.WAITING, 1, "x" * 500, "fault")
+    case.reporter.state(State.WAITING, 1, "x" * 500, ChannelError("x" * 500))
     assert case.notifier.told[0] == "ready"
     assert len(case.notifier.told[1]) < 220
     case.notifier.told.clear()
@@ -150,7 +155,59 @@ def test_systemd_is_told_of_every_state(case: Case) -> None:
     assert case.notifier.told == ["stopping", "status stopping: bye"]
 
 
-def test_the_watchdog_is_fed_in_time_and_only_while_all_threads_live(case: Case) -> None:
+def test_a_fault_is_told_with_its_meaning_and_its_remedy(case: Case) -> None:
+    case.reporter.state(State.WAITING, 1, "401", BackendError(BackendFault.UNAUTHORIZED, "the backend answered 401"))
+    ((level, text),) = case.logged()
+    assert level == WARNING
+    (fault,) = case.reporter.faults.all()
+    assert text == f"the backend answered 401: {fault.meaning}; {fault.remedy}"
+    assert "/etc/ingestd/token" in text
+
+
+@pytest.mark.parametrize("code", [1000, 1005, 4005])
+def test_a_clean_end_is_no_fault_and_told_once_however_often_it_comes(case: Case, code: int) -> None:
+    case.streams(1)
+    case.records.clear()
+    for epoch in range(2, 1000):
+        case.reporter.state(State.WAITING, epoch, "bye", ChannelClosed("bye", code))
+        case.now += 60
+        case.reporter.state(State.CREATING, epoch, "trying again", None)
+        case.streams(epoch)
+        case.now += 5
+    levels = case.levels()
+    assert WARNING not in levels
+    assert levels.count(INFO) <= 4
+    assert case.reporter.faults.all() == ()
+
+
+def test_a_renewal_that_fails_is_a_fault_while_it_streams_on(case: Case) -> None:
+    case.streams(1)
+    case.reporter.state(State.RENEWING, 2, "a new token", None)
+    case.reporter.state(State.STREAMING, 2, "401", BackendError(BackendFault.UNAUTHORIZED, "the backend answered 401"))
+    assert case.levels() == [INFO, INFO, WARNING]
+    assert not case.reporter.faults.all()[0].over
+    case.reporter.state(State.RENEWING, 3, "trying the renewal again", None)
+    case.reporter.state(State.RENEWING_CONNECTING, 3, "session created", None)
+    case.reporter.state(State.OVERLAPPING, 3, "connected", None)
+    case.reporter.state(State.STREAMING, 3, "the new session has taken over", None)
+    assert case.levels() == [DEBUG, DEBUG, DEBUG, INFO]
+    assert case.reporter.faults.all()[0].over
+
+
+def test_systemds_line_tells_of_the_room_and_of_lost_devices(case: Case) -> None:
+    case.streams(1)
+    case.reporter.heartbeat(RoomView("joined, nobody else here", True, 0, 5.0))
+    assert case.notifier.told[-1] == "status streaming: joined, nobody else here"
+    case.reporter.device(DeviceChanged("capture", "mic", DeviceError("lost")))
+    case.reporter.heartbeat(RoomView("joined, hearing the room", True, 1, None))
+    assert case.notifier.told[-1] == "status streaming: joined, hearing the room; capture device lost"
+    case.reporter.state(State.WAITING, 1, "cut", ChannelError("cut"))
+    assert case.notifier.told[-1] == "status waiting: cut; capture device lost"
+
+
+def test_the_watchdog_is_fed_in_time_and_only_while_all_makes_progress(case: Case) -> None:
+    case.reporter.heartbeat()
+    case.notifier.told.clear()
     case.reporter.heartbeat()
     assert case.notifier.told == [], "no watchdog was asked for"
     case.notifier.watchdog_every_s = 10.0
@@ -164,10 +221,14 @@ def test_the_watchdog_is_fed_in_time_and_only_while_all_threads_live(case: Case)
     assert all(later - earlier <= 10 for earlier, later in itertools.pairwise(fed))
     assert 6 <= len(fed) <= 8
     case.healthy = False
+    case.records.clear()
     for _ in range(60):
         case.reporter.heartbeat()
         case.now += 1
     assert case.notifier.told == []
+    ((level, text),) = case.logged()
+    assert level == logging.CRITICAL, "once"
+    assert "captured samples" in text
     case.healthy = True
     case.reporter.heartbeat()
     assert case.notifier.told == ["watchdog"]

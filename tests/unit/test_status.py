@@ -24,6 +24,7 @@ from ingestd.threads.receiver import ReceiverThread
 from ingestd.threads.sender import SenderThread
 from ingestd.threads.speaker import Speaker
 from tests.rig.scripted_ports import ScriptedSink
+from tests.unit.reporter_case import WHERE
 from tests.unit.supervisor_case import Case
 
 KEYS = {
@@ -57,11 +58,11 @@ class Parts:
         self.playout = Playout(400)
         self.speaker = Speaker(ScriptedSink(), self.playout, self.case.mailbox)
         self.receiver = ReceiverThread(self.speaker, self.playout, self.case.mailbox)
-        self.reporter = Reporter(Notifier(), lambda _method, _params: None, lambda: True)
+        self.reporter = Reporter(Notifier(), lambda _method, _params: None, lambda _now: [], WHERE)
 
     def snapshot(self) -> dict[str, Any]:
         return status.snapshot(
-            self.case.supervisor, self.reporter, self.microphone, self.sender, self.receiver, self.case.mailbox
+            self.case.call, self.reporter, self.microphone, self.sender, self.receiver, self.case.mailbox
         )
 
 
@@ -220,9 +221,10 @@ def test_a_lost_device_shows_since_when(parts: Parts) -> None:
 def test_faults_say_what_how_often_and_when(parts: Parts) -> None:
     wall = 1_700_000_000.25
     parts.reporter.faults.add("session", "k", "can't reach it", 1.0, wall - 60)
-    parts.reporter.faults.add("session", "k", "can't reach it; check the network", 61.0, wall)
+    parts.reporter.faults.add("session", "k", "can't reach it; check the network", 61.0, wall, "means", "helps")
     last = "2023-11-14T22:13:20.250+00:00"
-    shown = {"what": "can't reach it; check the network", "last": last, "count": 2, "over": False}
+    what = {"what": "can't reach it; check the network", "meaning": "means", "remedy": "helps"}
+    shown = {**what, "last": last, "count": 2, "over": False}
     assert parts.snapshot()["faults"] == [shown]
     parts.reporter.faults.over("session", 62.0)
     assert parts.snapshot()["faults"] == [{**shown, "over": True}]
