@@ -1,0 +1,173 @@
+"""One device that lives through case after case, as it would in the field; a fresh one where a case has broken it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.integration.matrix.device import News, Since, WatchedDevice
+from tests.integration.matrix.judging import (
+    fault_in,
+    no_secret_told,
+    nothing_left_behind,
+    told_once,
+    wait_streaming,
+)
+from tests.integration.matrix.site import QUICK, Site
+from tests.integration.matrix.table import Cell
+from tests.rig.resources import Resources
+from tests.standin.client import SocketFault
+
+GONE_S = 2.0
+"""After SIGTERM."""
+_CUT_CODE = 3000
+"""Ends a connection so that the next one meets what was prepared for it; no cause of the table's."""
+
+
+@dataclass
+class Case:
+    """A device that streams, and is about to be struck."""
+
+    site: Site
+    device: WatchedDevice
+    cell: Cell
+    since: Since
+    epoch: int
+    """Of the connection that streams."""
+    call: str
+    requests: int
+    """Session requests so far."""
+    calls: int
+    """Sessions made so far."""
+    began_s: float
+    """CLOCK_MONOTONIC."""
+
+    def strike(self) -> None:
+        """Lets the cause strike at the cell's moment of a fresh session, or of the present one where it streams."""
+        self.cell.strike.do(self.site)
+        if self.cell.moment != "streaming":
+            self.cut()
+
+    def cut(self) -> None:
+        """Ends the present connection."""
+        assert self.site.room.inject(SocketFault("close", code=_CUT_CODE), call=self.call)
+
+    def wait_named(self, state: str = "waiting") -> News:
+        """Waits until the cause was named as the reason of that state."""
+
+        def named() -> News | None:
+            news = [each for each in self.since.news if each.state == state and self.is_named_in(each.reason)]
+            return news[-1] if news else None
+
+        found: News = self.device.wait(named, f"“{self.cell.says}” as the reason of {state}")
+        return found
+
+    def is_named_in(self, text: str) -> bool:
+        """Whether this is about the cell's cause."""
+        return self.cell.is_named_in(text)
+
+    def wait_streaming(self) -> dict[str, Any]:
+        """Waits for the next session to stream; the status."""
+        return wait_streaming(self.device, self.site, self.epoch)
+
+    def longest_gap_s(self) -> float:
+        """The longest time without audio in the room since the strike, all sessions together."""
+        arrivals_s = [self.site.room.received(call.call_id).times_s for call in self.site.room.calls(self.calls - 1)]
+        times_s = np.sort(np.concatenate([self.site.room.received(self.call).times_s, *arrivals_s]))
+        return float(np.diff(times_s[times_s > self.began_s]).max())
+
+    def requested_s(self) -> list[float]:
+        """When each session request came since the strike, CLOCK_MONOTONIC."""
+        return [request.at_s for request in self.site.room.session_requests(self.requests)]
+
+    def fault(self) -> dict[str, Any]:
+        """The fault in the status that is about the cause."""
+        status = self.device.status()
+        found = fault_in(status, self.cell.says)
+        assert found is not None, f"not in the status: {status['faults']}"
+        return found
+
+
+class Life:
+    """The device, and the service around it."""
+
+    def __init__(self, site: Site, times: Mapping[str, Any] | None = QUICK) -> None:
+        self.site = site
+        self._times = times
+        self._device: WatchedDevice | None = None
+        self._baseline: Resources | None = None
+
+    @contextlib.contextmanager
+    def case(self, cell: Cell) -> Iterator[Case]:
+        """A case from streaming to streaming; on its way out it is judged."""
+        if cell.strike.needs_names and self.site.no_names:
+            pytest.skip(self.site.no_names)
+        device = self._streaming()
+        try:
+            self.site.turn()
+            status = device.status()
+            seen = self.site.room.state()
+            since = Since(device)
+            yield Case(
+                site=self.site,
+                device=device,
+                cell=cell,
+                since=since,
+                epoch=status["session"]["epoch"],
+                call=self.site.current_call,
+                requests=seen["requests"],
+                calls=seen["calls"],
+                began_s=time.monotonic(),
+            )
+            self.site.mend()
+            self._judge(device, since)
+        except BaseException:
+            self._discard()
+            raise
+
+    def _judge(self, device: WatchedDevice, since: Since) -> None:
+        assert self._baseline is not None
+        nothing_left_behind(device, self.site, self._baseline)
+        no_secret_told(since, device, self.site)
+        told_once(since)
+
+    def _streaming(self) -> WatchedDevice:
+        if self._device is None:
+            self.site.mend()
+            self.site.write_token(self.site.another_token())
+            self._device = self.site.device(self._times)
+            wait_streaming(self._device, self.site, 0)
+            # The first session loads what every later one uses: what a process holds is known from the second on.
+            self.site.turn()
+            self.site.room.inject(SocketFault("close", code=_CUT_CODE), call=self.site.current_call)
+            wait_streaming(self._device, self.site, 1)
+            time.sleep(0.1)
+            self._baseline = self._device.resources()
+        return self._device
+
+    def _discard(self) -> None:
+        if self._device is not None:
+            self._device.kill()
+            self._device = None
+        self.site.mend()
+        self.site.empty_doors()
+
+    def end(self) -> None:
+        """Ends the device as a service manager does, and judges that."""
+        if self._device is None:
+            return
+        device, self._device = self._device, None
+        since = Since(device)
+        streaming = device.status()["state"] == "streaming"
+        call = self.site.current_call if streaming else None
+        status, took_s = device.terminate(GONE_S)
+        assert status == 0, f"exit status {status} after {took_s:.1f} s:\n{since.log}"
+        if call is not None:
+            closed = self.site.room.connection(self.site.room.call(call).connections[-1])
+            assert closed.stopped_s is not None, "`stop` was not said"

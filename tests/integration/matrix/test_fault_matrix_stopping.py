@@ -1,0 +1,90 @@
+"""SIGTERM while any cause is on: gone within two seconds, exit status 0, and a fault of a fresh process told once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.matrix.device import Since, WatchedDevice
+from tests.integration.matrix.judging import no_secret_told, told_once, wait_streaming
+from tests.integration.matrix.life import GONE_S
+from tests.integration.matrix.site import Site
+from tests.integration.matrix.strikes import Kind
+from tests.integration.matrix.table import Cell, cells
+
+HANGING = ("name_server_silent", "black_hole", "stall", "hangs", "trickle")
+"""They hold the attempt until its time is over; it is stopped in the midst of it."""
+INTO_IT_S = 0.2
+STILL_WORKS = ("nonsense", "silent")
+"""While these are on, the service still hears `stop`."""
+ATTEMPTS = list(cells("creating", "connecting", "open"))
+STREAMS = list(cells("streaming"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Site(tmp_path_factory.mktemp("matrix")) as site:
+        yield site
+
+
+@pytest.fixture(autouse=True)
+def mended(site: Site) -> Iterator[None]:
+    site.write_token(site.another_token())
+    yield
+    site.mend()
+    site.empty_doors()
+
+
+@pytest.mark.parametrize("cell", ATTEMPTS, ids=[cell.name for cell in ATTEMPTS])
+def test_stopped_while_the_first_attempt_is_struck(site: Site, cell: Cell) -> None:
+    if cell.strike.needs_names and site.no_names:
+        pytest.skip(site.no_names)
+    cell.strike.do(site)
+    device = site.device()
+    since = Since(device, from_the_start=True)
+    if cell.cause in HANGING and cell.moment != "open":
+        device.wait(lambda: any(news.state == cell.moment for news in since.news), cell.moment)
+        device.wait_s(INTO_IT_S)
+    elif cell.kind is not Kind.HARMLESS:
+        device.wait(lambda: cell.is_named_in(since.log), f"“{cell.says}”")
+        if cell.kind is Kind.ENDED:
+            assert not any(cell.is_named_in(line) for line in since.warned), "no fault"
+        elif cell.kind is not Kind.EXPIRED:
+            assert len([line for line in since.warned if cell.is_named_in(line)]) == 1, "told once"
+    _gone(site, device, since)
+
+
+@pytest.mark.parametrize("cell", STREAMS, ids=[cell.name for cell in STREAMS])
+def test_stopped_while_the_stream_is_struck(site: Site, cell: Cell) -> None:
+    device = site.device()
+    since = Since(device, from_the_start=True)
+    wait_streaming(device, site, 0)
+    site.turn()
+    connection = site.room.call(site.current_call).connections[-1]
+    cell.strike.do(site)
+    _gone(site, device, since)
+    if cell.cause in STILL_WORKS:
+        assert site.room.connection(connection).stopped_s is not None, "`stop` was said"
+
+
+@pytest.mark.parametrize("moment", ["creating", "connecting"])
+def test_stopped_while_a_renewal_hangs(site: Site, moment: str) -> None:
+    device = site.device()
+    since = Since(device, from_the_start=True)
+    wait_streaming(device, site, 0)
+    site.turn()
+    connection = site.room.call(site.current_call).connections[-1]
+    (site.api if moment == "creating" else site.next_door).stall()
+    device.call("reconnect")
+    device.wait_s(INTO_IT_S)
+    _gone(site, device, since)
+    assert site.room.connection(connection).stopped_s is not None, "`stop` was said"
+
+
+def _gone(site: Site, device: WatchedDevice, since: Since) -> None:
+    no_secret_told(since, device, site)
+    status, took_s = device.terminate(GONE_S)
+    assert status == 0, f"exit status {status} after {took_s:.1f} s:\n{since.log}"
+    told_once(since)
+    no_secret_told(since, None, site)
