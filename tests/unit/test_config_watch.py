@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,11 +79,24 @@ def test_the_same_token_written_again_is_no_change(path: Path, way: Callable[[Pa
     assert not watched.changed()
 
 
-def test_another_token_of_the_same_length_and_time_is_told(path: Path) -> None:
+@pytest.mark.parametrize("way", [in_place, by_rename])
+def test_another_token_of_the_same_length_and_time_is_told(path: Path, way: Callable[[Path, str], None]) -> None:
     watched = Watched(path)
     status = path.stat()
-    by_rename(path, NEW)
+    way(path, NEW)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert watched.changed()
+
+
+def test_a_token_that_could_not_be_read_for_a_moment_is_told_later(path: Path) -> None:
+    watched = Watched(path)
+    path.write_text(NEW)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        assert not watched.changed()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert watched.changed()
 
 
