@@ -50,10 +50,10 @@ def resolve(host: str, port: int, cancel: Cancel, deadline_s: float, times: Time
     except RuntimeError:
         _under_way.release()
         raise
-    most_s = min(times.dns_s, deadline_s - time.monotonic())
+    most_s = max(0.0, min(times.dns_s, deadline_s - time.monotonic()))
     answer = None
     with cancel.waking(lambda: answers.put(None)), contextlib.suppress(queue.Empty):
-        answer = answers.get(timeout=max(0.0, most_s))
+        answer = answers.get(timeout=most_s)
     cancel.check()
     if answer is None:
         raise ChannelError(f"can't resolve {host}: no answer within {most_s:.0f} s; check the network and DNS")
