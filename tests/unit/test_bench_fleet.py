@@ -143,7 +143,9 @@ def test_the_busiest_second_is_found_wherever_it_begins() -> None:
 
 def test_what_is_promised_is_judged_from_the_return_on() -> None:
     requests_s = np.concatenate((np.zeros(100), 300.0 + np.arange(10.0), np.full(6, 320.0)))
-    record = Record(requests_s, np.arange(300.0, 310.0), np.linspace(301.0, 380.5, 100, dtype=np.float64))
+    record = Record(
+        requests_s, np.arange(300.0, 310.0, dtype=np.float64), np.linspace(301.0, 380.5, 100, dtype=np.float64)
+    )
     figures = Figures()
     add_figures(figures, [Result(MAIN, 100, record)])
     assert figures.values["fleet_first_second_percent"] == 100.0
