@@ -77,7 +77,6 @@ class Daemon:
         this is the last good one. `times` are shortened by tests.
         """
         topics = TopicSet(config.messaging.subscribe)
-        self._mended_by = tuple(mended_by)
         self._mailbox = Mailbox()
         plan = call_plan(config, topics.all, self._mailbox, times)
         audio = config.audio
@@ -137,6 +136,7 @@ class Daemon:
             {"audio.capture.gain_db": self._microphone.gain, "audio.playback.gain_db": speaker.gain},
             config,
             path,
+            mended_by,
         )
         self._supervisor = Supervisor(
             mailbox=self._mailbox,
@@ -161,7 +161,7 @@ class Daemon:
             self._sender,
             self._receiver,
             self._mailbox,
-            self._mended_by,
+            self._reloading.faults,
         )
 
     def run(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ingestd.config import Config
@@ -36,8 +36,14 @@ class Reloading:
         gains: dict[str, Gain],
         config: Config,
         path: Path,
+        faults: Sequence[str] = (),
     ) -> None:
-        """`gains`: by configuration key. Without a `reloader` there is nothing to read anew."""
+        """`gains`: by configuration key. Without a `reloader` there is nothing to read anew.
+
+        `faults`: what is wrong with the files, where the daemon runs on the last good configuration.
+        """
+        self.faults = tuple(faults)
+        """Until they are mended. Any thread."""
         self.config = config
         """What the daemon runs on now. Any thread."""
         self._reloader = reloader
@@ -72,6 +78,7 @@ class Reloading:
         words = self._apply(change, plan)
         if warning := self._reloader.kept(change):
             LOG.warning("%s", warning)
+        self.faults = ()
         LOG.info("%s", words)
         return words
 

@@ -7,10 +7,6 @@ from typing import Final
 from ingestd.config.schema import Config
 
 _IDLE: Final = {
-    "session.start": "auto",
-    "session.max_age_s": None,
-    "session.hangup_when_alone_s": None,
-    "session.max_call_s": None,
     "hooks": (),
     "metrics.listen": None,
 }

@@ -18,6 +18,7 @@ DEFAULT_SOCKET: Final = Path("/run/ingestd/control.sock")
 EXIT_REFUSED: Final = 1
 EXIT_UNREACHABLE: Final = 3
 EXIT_PIPE: Final = 141  # as a shell shows SIGPIPE
+_MAX_URL_CHARS: Final = 8192
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,6 +56,15 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("data", help="text; with --json, a JSON value")
     subscribe = commands.add_parser("subscribe", help="print the messages of a topic, one a line, until interrupted")
     subscribe.add_argument("topic")
+    call = commands.add_parser("call", help="join the room, where session.start is demand or somebody hung up")
+    call.add_argument(
+        "--url-stdin",
+        action="store_true",
+        help="by a session that was created elsewhere: its wsUrl, a secret, is read from standard input",
+    )
+    commands.add_parser("hangup", help="leave the room, and stay out until a call")
+    commands.add_parser("reconnect", help="take a fresh session, without a gap; end a wait")
+    commands.add_parser("reload", help="read the configuration anew; one with a fault changes nothing")
     commands.add_parser("mute", help="send silence until unmute")
     commands.add_parser("unmute", help="send the microphone again")
     gain = commands.add_parser("gain", help="set the gain in software, until the daemon ends; show it")
@@ -76,6 +86,10 @@ def _run(client: ControlClient, arguments: argparse.Namespace) -> int:
                 except (ValueError, RecursionError) as error:
                     raise RpcError(EXIT_REFUSED, f"DATA is not JSON: {error}") from None
             client.call("publish", topic=arguments.topic, data=data)
+        case "call" if arguments.url_stdin:
+            _say(client.call("call", wsUrl=sys.stdin.readline(_MAX_URL_CHARS).strip()))
+        case "call" | "hangup" | "reconnect" | "reload":
+            _say(client.call(arguments.command))
         case "mute" | "unmute":
             client.call(arguments.command)
         case "gain":
@@ -114,8 +128,9 @@ def _readable(value: dict[str, Any], indent: str = "") -> str:
 
 def _fault(fault: dict[str, Any]) -> str:
     often = "once" if fault["count"] == 1 else f"{fault['count']} times"
-    what = " ".join(fault["what"].split())  # one line, whatever a server answered
-    return f"{fault['last']}, {often}{', over' if fault['over'] else ''}: {what}"
+    parts = (" ".join(str(fault.get(part, "")).split()) for part in ("what", "meaning", "remedy"))  # a server's words
+    said = "\n      ".join(part for part in parts if part)
+    return f"{fault['last']}, {often}{', over' if fault['over'] else ''}: {said}"
 
 
 class _OutputGoneError(Exception):

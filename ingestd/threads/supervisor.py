@@ -91,13 +91,12 @@ class Supervisor:
             self._take(mail)
         now = self._now()
         events = self._network.take()
-        if events.changed and call.state in IN_THE_ROOM:
+        if events.changed and self._route_check_s is None:  # chatter must not put it off for ever
             self._route_check_s = now + self._times.settle_s
         if events.came_back:
             self._on_network_back(now)
         if self._route_check_s is not None and now >= self._route_check_s:
-            self._route_check_s = None
-            self._check_route()
+            self._route_check_s = self._check_route(now)
         if call.timer_s is not None and now >= call.timer_s:
             call.on_timer()
         if now >= self._next_beat_s:
@@ -156,10 +155,15 @@ class Supervisor:
         elif call.state is not State.WAITING or call.failed_by_network:
             call.network_back("the network came back")
 
-    def _check_route(self) -> None:
+    def _check_route(self, now: float) -> float | None:
+        """Returns when to look again, where it can't be told yet."""
+        state = self._call.state
+        if state in ATTEMPTING or state is State.OVERLAPPING:
+            return now + self._times.settle_s
         link = self._call.connections.carrying
-        if link is not None and self._call.state is State.STREAMING and link.route_changed():
+        if link is not None and state is State.STREAMING and link.route_changed():
             self._call.renew("the way to the server has changed")
+        return None
 
     def _beat(self, now: float) -> None:
         call = self._call

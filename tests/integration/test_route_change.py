@@ -67,10 +67,7 @@ def prefer_mobile_among_chatter(site: TwoCables) -> None:
         pull_at_the_device,
         pull_at_the_far_end,
         prefer_mobile,
-        pytest.param(
-            prefer_mobile_among_chatter,
-            marks=pytest.mark.xfail(reason="each event puts the look at the route off", strict=False),
-        ),
+        prefer_mobile_among_chatter,
     ],
 )
 def test_a_fresh_session_over_the_other_way(
@@ -107,7 +104,6 @@ def test_a_fresh_session_over_the_other_way(
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.xfail(reason="what changes while a connection is being made is not looked at", strict=False)
 def test_the_way_changes_while_a_connection_is_being_made(tmp_path: Path) -> None:
     if reason := netns.why_not():
         pytest.skip(reason)

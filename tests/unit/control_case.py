@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from ingestd.control.call_methods import call_methods
 from ingestd.control.listener import Listener
 from ingestd.control.methods import methods
 from ingestd.control.server import ControlThread
@@ -18,7 +20,8 @@ from ingestd.core.level import Gain, Mute
 from ingestd.core.topics import TopicSet
 from ingestd.net.channel import Channel
 from ingestd.net.stream import Stream
-from ingestd.threads.mailbox import Mailbox
+from ingestd.threads.connections import Connections
+from ingestd.threads.mailbox import Mailbox, Request
 from tests.unit.peers import GUARD_S
 
 STATUS: dict[str, Any] = {"state": "streaming", "session": {"call_id": "c1", "rtt_ms": None}, "faults": []}
@@ -80,12 +83,24 @@ class Control:
     path: Path
     thread: ControlThread
     mailbox: Mailbox
-    link: Channel | None
+    connections: Connections
     far: socket.socket
     topics: TopicSet
     capture: Gain
     playback: Gain
     mute: Mute
+
+    asked: list[tuple[Request, str | None]]
+    """What the supervisor was asked to do."""
+
+    @property
+    def link(self) -> Channel | None:
+        """The one that carries the call."""
+        return cast(Channel | None, self.connections.carrying)
+
+    @link.setter
+    def link(self, link: Channel | None) -> None:
+        self.connections.carrying = link
 
     def client(self) -> Client:
         return Client(self.path)
@@ -110,9 +125,21 @@ def control(folder: Path) -> Iterator[Control]:
     served: list[Control] = []
     topics = TopicSet(["CHAT"])
     sound = Gain(), Gain(-3.0), Mute()
-    calls = {**methods(lambda: dict(STATUS), lambda: served[0].link, topics, 100), **sound_methods(*sound)}
+    connections = Connections((), 1.0, time.monotonic)
+    connections.adopt(Channel(Stream(near), 1, "c1"))
+    asked: list[tuple[Request, str | None]] = []
+
+    def ask(request: Request, ws_url: str | None) -> str:
+        asked.append((request, ws_url))
+        return request.value
+
+    calls = {
+        **methods(lambda: dict(STATUS), connections, topics, lambda: 100),
+        **sound_methods(*sound),
+        **call_methods(ask),
+    }
     thread = ControlThread(Listener(path), calls | {"broken": broken}, mailbox)
-    served.append(Control(path, thread, mailbox, Channel(Stream(near), 1, "c1"), far, topics, *sound))
+    served.append(Control(path, thread, mailbox, connections, far, topics, *sound, asked))
     thread.start()
     try:
         yield served[0]

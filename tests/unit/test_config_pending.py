@@ -17,4 +17,4 @@ def test_keys_that_nothing_heeds_are_named() -> None:
         session=Session(room_id="abcd", max_age_s=3600.0),
         metrics=Metrics(listen=Address("127.0.0.1", 9465)),
     )
-    assert pending(config) == ["session.max_age_s", "metrics.listen"]
+    assert pending(config) == ["metrics.listen"]

@@ -217,7 +217,11 @@ def test_any_sequence_keeps_the_books_of_attempts_connections_and_the_timer(happ
         books.check()
 
 
-@given(st.lists(st.sampled_from(sorted(set(Happening) - {H.STOP, H.HANG_UP, H.STAND_BY, H.ENDED}, key=str)), max_size=40))
+WANTED = sorted(set(Happening) - {H.STOP, H.HANG_UP, H.STAND_BY, H.ENDED}, key=str)
+"""All that can happen to a device that is to be in the room."""
+
+
+@given(st.lists(st.sampled_from(WANTED), max_size=40))
 def test_from_wherever_it_got_to_the_room_is_reached_again(happenings: list[Happening]) -> None:
     """No dead end: what the supervisor's own timers and a service that works again bring about is enough."""
     books = Books()

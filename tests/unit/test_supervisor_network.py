@@ -281,7 +281,7 @@ def test_a_link_that_still_counts_faults_can_be_released(case: Case) -> None:
         receiver.start()
         for _ in range(300):
             case.post(LinkEnded(link.epoch, ChannelClosed("cut")))
-            case.supervisor.wire_faults = Counter()
+            case.connections._wire_faults = Counter()
             case.after(case.waiting_s())
             fresh = case.new_link()
             faults = link.wire_faults

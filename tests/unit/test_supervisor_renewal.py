@@ -221,12 +221,35 @@ def test_another_way_to_the_server_means_another_session(case: Case, another: bo
     assert case.state() is (State.RENEWING if another else State.STREAMING)
 
 
+def test_chatter_does_not_put_off_the_look_at_the_route(case: Case) -> None:
+    link = case.streaming()
+    link.rerouted = True
+    for _ in range(4):
+        case.network.events = Events(came_back=False, changed=True)
+        case.supervisor.step()
+        case.after(0.2)
+    assert case.state() is State.RENEWING
+
+
+def test_a_route_that_changed_during_a_renewal_is_looked_at_after_it(case: Case) -> None:
+    case.streaming()
+    case.ask(Request.RECONNECT)
+    case.network.events = Events(came_back=False, changed=True)
+    case.supervisor.step()
+    new = second(case)
+    new.rerouted = True
+    case.post(LinkJoined(2))
+    case.after(DEFAULT.settle_s)
+    assert (case.state(), len(case.attempts)) == (State.RENEWING, 3)
+
+
 def test_both_connections_bring_a_message_and_it_counts_once(case: Case) -> None:
     case.streaming()
     case.ask(Request.RECONNECT)
     second(case)
     message = wire.Message("T", "x", None, None, None, "id-1")
-    case.post(RoomEvent(1, message), RoomEvent(2, message), RoomEvent(2, wire.Message("T", "y", None, None, None, "id-2")))
+    other = wire.Message("T", "y", None, None, None, "id-2")
+    case.post(RoomEvent(1, message), RoomEvent(2, message), RoomEvent(2, other))
     assert [event.text for event in case.reporter.events if isinstance(event, wire.Message)] == ["x", "y"]
 
 
