@@ -18,6 +18,17 @@ KINDS = {
 }
 
 
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="needs IPv6 on the loopback")
+
+
 def open_sockets() -> list[str]:
     """The sockets and eventfds that this process has open."""
     found = []

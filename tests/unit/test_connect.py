@@ -14,9 +14,10 @@ from ingestd.net import stream
 from ingestd.net.cancel import Cancel
 from ingestd.net.connect import connect
 from tests.rig.proxy import FaultProxy
-from tests.unit.addresses import Where, deaf, listening, named, open_sockets, refusing
+from tests.unit.addresses import Where, deaf, listening, named, needs_ipv6, open_sockets, refusing
 from tests.unit.peers import GUARD_S, Task
 
+pytestmark = needs_ipv6
 SHORT = Times(connect_rounds_s=(0.2, 0.4))
 PATIENT = Times(connect_rounds_s=(3 * GUARD_S,))
 """Whoever hangs, hangs for longer than a test does."""

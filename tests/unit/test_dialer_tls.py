@@ -19,7 +19,7 @@ from ingestd.errors import BackendError, BackendFault, CertificateError, Channel
 from ingestd.net.backend import Backend
 from ingestd.net.cancel import Cancel
 from ingestd.net.dialer import Dialer
-from tests.unit.addresses import deaf, named, open_sockets
+from tests.unit.addresses import deaf, named, needs_ipv6, open_sockets
 from tests.unit.peers import GUARD_S, accept_upgrade, client_tls, read_head, server_tls, serving, until_closed
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -173,6 +173,7 @@ def room(sock: socket.socket) -> None:
     until_closed(sock)
 
 
+@needs_ipv6
 def test_an_ipv6_that_connects_and_then_stalls_gives_way_to_ipv4(
     ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
