@@ -9,36 +9,18 @@ import pytest
 
 from ingestd.audio.ports import Negotiated
 from ingestd.core import wire
-from ingestd.core.playout import Playout
 from ingestd.core.wire import Media
 from ingestd.errors import ChannelClosed, DeviceError, RemoteProtocolError
 from ingestd.threads.mailbox import DeviceChanged, LinkEnded, LinkJoined, RoomEvent
-from ingestd.threads.receiver import ReceiverThread
-from ingestd.threads.speaker import Speaker
 from tests.rig.memory_ports import ClockedSink
 from tests.rig.process import wait_until
-from tests.rig.scripted_ports import ScriptedLink, ScriptedSink
+from tests.rig.scripted_ports import ScriptedSink
 from tests.unit.peers import GUARD_S
-from tests.unit.threads_case import Post, running
+from tests.unit.receiver_case import Case, tone
+from tests.unit.threads_case import running
 
 MESSAGE = wire.Message("T", "x", None, None, None, None)
 LEFT = wire.ParticipantLeft(wire.Participant("p", None, None))
-
-
-def tone(value: int, samples: int = 160) -> bytes:
-    return value.to_bytes(2, "little") * samples
-
-
-class Case:
-    def __init__(self, sink: ScriptedSink | ClockedSink) -> None:
-        self.playout = Playout(400)
-        self.post = Post()
-        self.thread = ReceiverThread(Speaker(sink, self.playout, self.post.box), self.playout, self.post.box)
-
-    def offer(self, epoch: int = 1) -> ScriptedLink:
-        link = ScriptedLink(epoch)
-        self.thread.link.offer(link)
-        return link
 
 
 @pytest.fixture
