@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+FRAME_S = 0.02
 GAP_S = 1.0
 """Media that pause for less than this count as there."""
 STAYS_S = 3.0
@@ -56,6 +58,20 @@ def memory_growth_kib(samples: Sequence[tuple[float, int]], begin_s: float, end_
     if not early or not late or end_s - begin_s < 240:
         return float("nan")
     return float(np.median(late) - np.median(early)) / 1024
+
+
+def medians_of_fifths(samples: Sequence[tuple[float, int]], begin_s: float, end_s: float) -> list[float]:
+    """What was held in each fifth of the run, bytes; NaN where nobody looked."""
+    edges = np.linspace(begin_s, end_s, 6)
+    fifths = [[held for at_s, held in samples if low <= at_s < high] for low, high in itertools.pairwise(edges)]
+    return [float(np.median(held)) if held else float("nan") for held in fifths]
+
+
+def late(times: Times, numbers: NDArray[np.int64], by_s: float) -> int:
+    """How many frames of the microphone came later than the quickest of them by so much; `numbers` keep one grid."""
+    spoken = numbers > 0
+    delays_s = times[spoken] - numbers[spoken] * FRAME_S
+    return int(np.sum(delays_s > delays_s.min(initial=np.inf) + by_s))
 
 
 def doubled(numbers: NDArray[np.int64]) -> int:

@@ -17,6 +17,8 @@ LONGEST_RECOVERY_P95_S: Final = {"tcp_reset": 1.0, "cable_at_device": 2.0, "micr
 NO_NEW_SESSION: Final = ("microphone", "speaker", "garbage")
 """What costs no call."""
 MOST_GROWTH_KIB: Final = 1024.0
+LATE_S: Final = 1.0
+"""What is heard so much later than said is of no use; stalls and black holes on the way make it so, not the device."""
 LEAST_FOR_GROWTH_S: Final = 8 * 60.0
 MOST_JOURNAL_BYTES_A_DAY: Final = 1 << 20
 LONGEST_STOP_S: Final = 2.0
@@ -99,6 +101,8 @@ def _add_media(figures: Figures, evidence: Evidence) -> None:
     figures.add("soak_frames", len(numbers), min=1)
     figures.add("soak_torn_frames", int(np.sum(numbers < 0)), max=0)
     figures.add("soak_doubled_frames", judging.doubled(numbers), max=0)
+    times = np.concatenate([call.times_s for call in evidence.calls] or [np.zeros(0)])
+    figures.add("soak_late_frames", judging.late(times, numbers, LATE_S))
     figures.add("soak_sessions", len(evidence.calls))
 
 

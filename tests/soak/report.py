@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tests.rig.figures import Figures
-from tests.soak import promises
+from tests.soak import judging, promises
 from tests.soak.records import Evidence
 
 _SHOWN = 5
@@ -29,6 +29,11 @@ def show(console: Console, evidence: Evidence, figures: Figures) -> None:
         console.print(f"[dim]{name} never struck: {escape(why)}[/]", highlight=False)
     if evidence.before and evidence.after and (more := evidence.after.more_than(evidence.before)):
         console.print(f"[red]held in the last quiet spell, against the first: {escape(more)}[/]", highlight=False)
+    fifths = judging.medians_of_fifths(evidence.memory, evidence.begin_s, evidence.end_s)
+    held = " ".join(f"{bytes_ / (1 << 20):.2f}" for bytes_ in fifths)
+    console.print(f"memory of its own, MiB, in each fifth of the run: {held}", highlight=False)
+    late = figures.values["soak_late_frames"]
+    console.print(f"frames heard more than {promises.LATE_S:g} s late: {late:.0f}", highlight=False)
     if "soak_memory_growth_kib" not in figures.bounds:
         console.print("[dim]too short to judge memory by: that takes 8 minutes[/]", highlight=False)
     for line in promises.bugs(evidence)[:_SHOWN]:

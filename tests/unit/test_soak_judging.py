@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from tests.soak.judging import (
     availability_percent,
     doubled,
+    late,
     leaks,
+    medians_of_fifths,
     memory_growth_kib,
     percentile,
     recovered_s,
@@ -96,6 +98,20 @@ def test_a_run_without_those_minutes_says_nothing_of_memory() -> None:
 def test_a_frame_that_came_twice_is_counted_and_silence_is_not() -> None:
     assert doubled(np.array([1, 2, 3, 0, 0, -1, -1])) == 0
     assert doubled(np.array([1, 2, 2, 3, 0, 0, 2])) == 2
+
+
+def test_fifths_show_a_trend() -> None:
+    samples = [(float(at_s), at_s // 20) for at_s in range(100)]
+    assert medians_of_fifths(samples, 0.0, 100.0) == [0, 1, 2, 3, 4]
+    assert math.isnan(medians_of_fifths(samples, 0.0, 1000.0)[-1])
+
+
+def test_frames_are_late_against_the_quickest_and_silence_is_no_frame() -> None:
+    numbers = np.array([1, 2, 0, 4, 5])
+    times_s = np.array([10.02, 10.04, 99.0, 10.08, 12.1])
+    assert late(times_s, numbers, 1.0) == 1
+    assert late(times_s[:4], numbers[:4], 1.0) == 0
+    assert late(np.zeros(0), np.zeros(0, np.int64), 1.0) == 0
 
 
 HEAD = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
