@@ -13,7 +13,8 @@ import trustme
 
 from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import BackendError, ChannelError, UpgradeRefused
-from ingestd.net.dialer import Cancel, Dialer
+from ingestd.net.cancel import Cancel
+from ingestd.net.dialer import Dialer
 from ingestd.net.stream import Stream
 from tests.rig.process import wait_until
 from tests.unit.peers import (

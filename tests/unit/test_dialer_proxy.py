@@ -12,7 +12,8 @@ import trustme
 
 from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import ChannelError, ProxyRefused
-from ingestd.net.dialer import Cancel, Dialer
+from ingestd.net.cancel import Cancel
+from ingestd.net.dialer import Dialer
 from ingestd.net.stream import Stream
 from tests.unit.peers import GUARD_S, accept_upgrade, client_tls, header, read_head, server_tls, serving, until_closed
 from tests.unit.proxies import Tunnel
