@@ -93,8 +93,8 @@ class Reporter:
                 return not self.faults.current(_SESSION)
             case State.RENEWING_CONNECTING | State.OVERLAPPING:
                 return False
-            case State.WAITING if error is not None:
-                return self._ends.add(_SESSION, key_of(error), reason, now, time.time())
+            case State.WAITING:
+                return error is not None and self._ends.add(_SESSION, key_of(error), reason, now, time.time())
             case _:
                 return True
 

@@ -121,7 +121,7 @@ _ATTEMPT: Final[dict[tuple[State, Happening], _Entry]] = {
         _H.FAILED: (_S.WAITING, (_A.WAIT,)),
         _H.ENDED: (_S.STANDBY, (_A.CANCEL_TIMER, _A.ABANDON)),
         _H.TIMER: (_S.WAITING, (_A.ABANDON, _A.WAIT)),
-        _H.NETWORK_BACK: (_S.CREATING, (_A.ABANDON, _A.ATTEMPT)),
+        _H.NETWORK_BACK: (_S.WAITING, (_A.ABANDON, _A.HURRY)),
         _H.RENEW: (_S.CREATING, (_A.ABANDON, _A.ATTEMPT)),
         _H.REPLACE: (_S.CREATING, (_A.ABANDON, _A.ATTEMPT)),
         _H.HANG_UP: (_S.STANDBY, (_A.CANCEL_TIMER, _A.ABANDON)),

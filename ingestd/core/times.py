@@ -25,6 +25,8 @@ class Times:
     """The network's return, or a stepped clock, ends a wait within this, as a whole site may have come back;"""
     hurry_every_s: float = 5.0
     """but not more often than this."""
+    old_attempt_s: float = 1.0
+    """An attempt that has had this long when the network comes back is begun anew."""
 
     # --- one attempt
     attempt_s: float = 30.0

@@ -15,8 +15,6 @@ from ingestd.threads.attempt import Attempt
 from ingestd.threads.callplan import CallPlan
 from ingestd.threads.connections import Connections
 
-_OLD_ATTEMPT_S: Final = 1.0
-"""An attempt that began before the network came back, and has had this long, is begun anew."""
 _BEGUN_ANEW_AT_MOST: Final = 3
 """Interfaces of no concern may chatter for ever: after so many in a row an attempt gets all its time."""
 
@@ -190,7 +188,9 @@ class Call:
             case State.WAITING:
                 self.on(Happening.NETWORK_BACK, reason)
             case State.CREATING | State.CONNECTING if self.own and self._begun_anew < _BEGUN_ANEW_AT_MOST:
-                if self._now() - self._attempt_began_s > _OLD_ATTEMPT_S:
+                now = self._now()
+                old = now - self._attempt_began_s > self._times.old_attempt_s
+                if old and now - self._hurried_s >= self._times.hurry_every_s:
                     self._begun_anew += 1
                     self.on(Happening.NETWORK_BACK, reason)
 

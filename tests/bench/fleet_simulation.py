@@ -18,8 +18,6 @@ from tests.bench.fleet_policies import Policy
 from tests.bench.fleet_service import Service
 
 _CUT: Final = ChannelClosed("the connection was reset")
-_OLD_ATTEMPT_S: Final = 1.0
-"""As in `ingestd.threads.call`: an attempt that has had this long when the network comes back is begun anew."""
 
 
 @dataclass(frozen=True)
@@ -88,18 +86,16 @@ class _Fleet:
                 heapq.heapreplace(heap, (next_s, device))
 
     def hurry(self, network: NetworkReturn) -> None:
-        """Waits end soon, and attempts that are no longer young begin anew at once."""
+        """Waits end soon, and attempts that are no longer young begin anew as soon."""
         now_s = network.at_s
         for device, due_s in enumerate(self._due_s):
             if due_s == math.inf:
                 continue
-            if not self._trying[device]:
-                sooner_s = now_s + network.random() * network.times.network_jitter_s
-            elif now_s - self._began_s[device] > _OLD_ATTEMPT_S:
+            if self._trying[device]:
+                if now_s - self._began_s[device] <= network.times.old_attempt_s:
+                    continue
                 self._trying[device] = False
-                sooner_s = now_s
-            else:
-                continue
+            sooner_s = now_s + network.random() * network.times.network_jitter_s
             if sooner_s < due_s:
                 self._due_s[device] = sooner_s
                 heapq.heappush(self._heap, (sooner_s, device))

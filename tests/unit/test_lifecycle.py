@@ -78,7 +78,7 @@ def test_the_last_state_is_the_last() -> None:
 @pytest.mark.parametrize("state", set(State) - {State.IDLE, State.STOPPED})
 def test_the_network_may_come_back_at_any_time(state: State) -> None:
     attempting = (State.CREATING, State.CONNECTING)
-    assert TRANSITIONS[state, Happening.NETWORK_BACK][0] is (State.CREATING if state in attempting else state)
+    assert TRANSITIONS[state, Happening.NETWORK_BACK][0] is (State.WAITING if state in attempting else state)
 
 
 def test_a_call_from_its_start_to_its_end() -> None:
@@ -129,7 +129,7 @@ def test_whatever_fails_is_tried_again_with_a_new_session() -> None:
     assert after(H.START, H.SESSION_CREATED, H.FAILED) == waiting
     assert after(H.START, H.TIMER) == (S.WAITING, (A.ABANDON, A.WAIT))
     assert after(H.START, H.SESSION_CREATED, H.TIMER) == (S.WAITING, (A.ABANDON, A.WAIT))
-    assert after(H.START, H.SESSION_CREATED, H.NETWORK_BACK) == (S.CREATING, (A.ABANDON, A.ATTEMPT))
+    assert after(H.START, H.SESSION_CREATED, H.NETWORK_BACK) == (S.WAITING, (A.ABANDON, A.HURRY))
     cut = (H.START, H.SESSION_CREATED, H.CONNECTED, H.CLOSED)
     assert after(*cut) == (S.WAITING, (A.RELEASE, A.WAIT))
     assert after(*cut, H.NETWORK_BACK) == (S.WAITING, (A.HURRY,))
@@ -193,6 +193,7 @@ class Books:
                 self.timer = True
             case Action.HURRY:
                 assert self.timer
+                assert not self.attempt
             case Action.CANCEL_TIMER:
                 self.timer = False
 

@@ -62,6 +62,8 @@ def test_a_connection_of_an_attempt_that_was_given_up_is_closed(case: Case) -> N
     old = case.new_link()
     case.after(2)
     case.network_back()
+    assert case.attempts[0].stopped
+    case.after(case.waiting_s())
     assert case.call.epoch == 2
     case.post(SessionCreated(1, SESSION))
     assert case.state() is State.CREATING, "nor did the old session count"
