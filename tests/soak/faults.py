@@ -8,18 +8,35 @@ from random import Random
 from typing import Final
 
 from ingestd.control.protocol import METHOD_NOT_FOUND, RpcError
+from tests.rig import netns
 from tests.soak.plugs import Device
 from tests.soak.world import World
 from tests.standin.client import SessionFault, SocketFault
 from tests.standin.garbage import KINDS as GARBAGE
 
 _MANY: Final = 1000
-_NONSENSE: Final = tuple(list(GARBAGE)[list(GARBAGE).index("masked") :])
-"""Breaks RFC 6455, which ends the connection; all before it in that table are messages without sense."""
+BREAKS_OFF: Final = (
+    "masked",
+    "reserved_bits",
+    "unknown_opcode",
+    "stray_continuation",
+    "fragmented_ping",
+    "long_ping",
+    "terabyte_header",
+    "negative_length",
+    "short_close",
+    "bad_close_code",
+)
+"""Breaks RFC 6455, after which a connection can't be trusted any more; all else is counted and passed over."""
+_WITHOUT_SENSE: Final = tuple(kind for kind in GARBAGE if kind not in BREAKS_OFF)
 
 
 class NotHereError(Exception):
     """It can't strike: what it needs is not there. Its text says what."""
+
+
+Striking = Callable[[World, Random], str | None]
+"""Brings a fault about, and says what exactly where that was drawn. Raises NotHereError."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +44,7 @@ class Kind:
     """One kind of fault."""
 
     name: str
-    strike: Callable[[World, Random], None]
-    """Brings it about. Raises NotHereError."""
+    strike: Striking
     undo: Callable[[World], None] | None = None
     """Takes the cause away; None where it needs no undoing."""
     lasts_s: tuple[float, ...] = (0.0,)
@@ -39,7 +55,7 @@ class Kind:
     """It needs the device's own cable."""
 
 
-def _simply(act: Callable[[World], None]) -> Callable[[World, Random], None]:
+def _simply(act: Callable[[World], None]) -> Striking:
     return lambda world, _random: act(world)
 
 
@@ -59,37 +75,41 @@ def _refuse(world: World, _random: Random) -> None:
     world.wire.reset()
 
 
-def _cut_mid_frame(world: World, random: Random) -> None:
-    world.wire.cut_mid_frame(random.randint(1, 3000), random.choice(("up", "down")))
+def _cut_mid_frame(world: World, random: Random) -> str:
+    bytes_, way = random.randint(1, 3000), random.choice(("up", "down"))
+    world.wire.cut_mid_frame(bytes_, "up" if way == "up" else "down")
+    return f"{bytes_} B {way}"
 
 
-def _pull(end: str) -> tuple[Callable[[World, Random], None], Callable[[World], None]]:
+def _pull(end: netns.End) -> tuple[Striking, Callable[[World], None]]:
     def down(world: World, _random: Random) -> None:
         assert world.site is not None
-        world.site.link_down("device" if end == "device" else "far")
+        world.site.link_down(end)
 
     def up(world: World) -> None:
         assert world.site is not None
-        world.site.link_up("device" if end == "device" else "far")
+        world.site.link_up(end)
 
     return down, up
 
 
-def _inject(fault: SocketFault) -> Callable[[World, Random], None]:
+def _inject(fault: SocketFault) -> Striking:
     def strike(world: World, _random: Random) -> None:
         world.room.inject(fault)
 
     return strike
 
 
-def _garbage(kinds: Sequence[str]) -> Callable[[World, Random], None]:
-    def strike(world: World, random: Random) -> None:
-        world.room.inject(SocketFault("garbage", kind=random.choice(kinds)))
+def _garbage(kinds: Sequence[str]) -> Striking:
+    def strike(world: World, random: Random) -> str:
+        kind = random.choice(kinds)
+        world.room.inject(SocketFault("garbage", kind=kind))
+        return kind
 
     return strike
 
 
-def _backend(fault: SessionFault, times: int = _MANY) -> Callable[[World, Random], None]:
+def _backend(fault: SessionFault, times: int = _MANY) -> Striking:
     def strike(world: World, _random: Random) -> None:
         world.room.fail_sessions(fault, times)
         world.wire.reset()  # or nobody would ask for a session
@@ -97,7 +117,7 @@ def _backend(fault: SessionFault, times: int = _MANY) -> Callable[[World, Random
     return strike
 
 
-def _upgrade(fault: SocketFault, times: int = _MANY) -> Callable[[World, Random], None]:
+def _upgrade(fault: SocketFault, times: int = _MANY) -> Striking:
     def strike(world: World, _random: Random) -> None:
         world.room.script_sockets(fault, times=times)
         world.wire.reset()
@@ -166,8 +186,8 @@ KINDS: Final = (
     _close(4001, "kicked"),
     Kind("meeting_left", _inject(SocketFault("end_meeting"))),
     Kind("deaf_server", _inject(SocketFault("stop_reading", for_s=6.0)), lasts_s=(6.0,)),
-    Kind("garbage", _garbage([kind for kind in GARBAGE if kind not in _NONSENSE])),
-    Kind("nonsense", _garbage(_NONSENSE)),
+    Kind("garbage", _garbage(_WITHOUT_SENSE)),
+    Kind("nonsense", _garbage(BREAKS_OFF)),
     Kind("upgrade_503", _upgrade(SocketFault("refuse", at="upgrade", status=503)), _heal, (4.0,)),
     Kind("upgrade_429", _upgrade(SocketFault("refuse", at="upgrade", status=429, retry_after="2"), 1), None, (2.0,)),
     # the session backend

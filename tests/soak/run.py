@@ -108,7 +108,7 @@ class _Soak:
         kind = planned.kind
         strikes = self._evidence.strikes
         struck_s = time.monotonic()
-        kind.strike(self._here, Random(planned.detail))
+        detail = kind.strike(self._here, Random(planned.detail))
         if strikes:
             strikes[-1].next_s = struck_s
         strike = Strike(kind.name, struck_s, struck_s)
@@ -123,7 +123,7 @@ class _Soak:
             self._watch(_LOOK_S)
         if found is not None:
             strike.recovered_s = found
-        self._tell(strike, planned, len(self._ledger.calls) - first_call)
+        self._tell(strike, planned, detail, len(self._ledger.calls) - first_call)
 
     def _recovered_s(self, kind: Kind, from_s: float) -> float | None:
         calls = self._ledger.calls
@@ -133,13 +133,15 @@ class _Soak:
             return recovered_s([call.times_s[call.numbers > 0] for call in calls], from_s)
         return recovered_s([call.times_s for call in calls], from_s)
 
-    def _tell(self, strike: Strike, planned: Planned, sessions: int) -> None:
+    def _tell(self, strike: Strike, planned: Planned, detail: str | None, sessions: int) -> None:
         lasted = f"{planned.lasts_s:3.0f} s" if planned.lasts_s else "     "
+        what = f", {detail}" if detail else ""
         if strike.recovered_s < float("inf"):
-            self._say(f"{strike.kind:<15} {lasted}  well again after {strike.recovery_s:5.2f} s; sessions: {sessions}")
+            self._say(f"{strike.kind:<15} {lasted}  back after {strike.recovery_s:5.2f} s, sessions {sessions}{what}")
             return
         status = self._here.ask("status")
-        self._say(f"{strike.kind:<15} {lasted}  NOT WELL after {CAP_S:.0f} s: {status['state']}, {status['reason']}")
+        stands = f"{status['state']}, {status['reason']}"
+        self._say(f"{strike.kind:<15} {lasted}  NOT BACK after {CAP_S:.0f} s{what}: {stands}")
 
     # --- meanwhile ----------------------------------------------------------------------------------------------
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from itertools import islice
 
-from tests.soak.faults import KINDS
+from tests.soak.faults import BREAKS_OFF, KINDS
 from tests.soak.plan import FIRST, OFTEN, PAUSE_S, Planned, plan
+from tests.standin.garbage import KINDS as GARBAGE
 
 
 def first(seed: int, count: int) -> list[Planned]:
@@ -47,3 +48,7 @@ def test_names_are_unique_and_every_cause_that_stays_ends() -> None:
     assert len(set(names)) == len(names)
     assert set(FIRST) <= set(names)
     assert all(min(kind.lasts_s) > 0 for kind in KINDS if kind.undo is not None)
+
+
+def test_the_nonsense_is_known_to_the_room() -> None:
+    assert set(BREAKS_OFF) < set(GARBAGE)
