@@ -80,6 +80,8 @@ class Call:
             self._do(action)
         if self.state is State.STANDBY or (error is not None and cause_of(error) is Cause.ENDED):
             self.since_s = None
+        if self.state is State.STOPPED:
+            self.connections.close()
         if self.state is not before:
             self._tell(self.state, self.epoch, reason, error)
 

@@ -35,6 +35,8 @@ class Connections:
         """When the present link was opened, wall-clock seconds since 1970."""
         self.opened_s = 0.0
         """The same by CLOCK_MONOTONIC."""
+        self.carrying_since_s = 0.0
+        """When it was given the audio."""
         self.streaming_since_s: float | None = None
         """Since when audio has flowed over one link or another without a break."""
         self.taken_over_from: int | None = None
@@ -47,7 +49,7 @@ class Connections:
         """It carries the call from now on; there was none."""
         self.carrying = link
         self.taken_over_from = None
-        self.opened_s = self.streaming_since_s = self._now()
+        self.opened_s = self.carrying_since_s = self.streaming_since_s = self._now()
         self.started = time.time()
         self.count += 1
         self._offer()
@@ -64,6 +66,7 @@ class Connections:
         """The second takes over, and the first one hangs up; whoever sends finds each frame with one of the two."""
         first, self.carrying, self.second = self.carrying, self.second, None
         self.opened_s, self.started = self._second_opened
+        self.carrying_since_s = self._now()
         self.count += 1
         if first is not None:
             self.taken_over_from = first.epoch
@@ -102,6 +105,10 @@ class Connections:
         if self._leaving is not None and self._now() >= self._leaving_until_s:
             self._leaving.shutdown()
             self._drop_leaving()
+
+    def close(self) -> None:
+        """The end of the daemon: what is still on its way out is let go."""
+        self._drop_leaving()
 
     def all(self) -> list[Link]:
         """Those that are in the room, or are about to be. Any thread."""

@@ -89,7 +89,11 @@ class Supervisor:
         call = self._call
         for mail in self._mailbox.take_all():
             self._take(mail)
-        now = self._now()
+        if call.state is not State.STOPPED:
+            self._look_around()
+
+    def _look_around(self) -> None:
+        call, now = self._call, self._now()
         events = self._network.take()
         if events.changed and self._route_check_s is None:  # chatter must not put it off for ever
             self._route_check_s = now + self._times.settle_s
@@ -101,7 +105,8 @@ class Supervisor:
             call.on_timer()
         if now >= self._next_beat_s:
             self._next_beat_s = now + _HEARTBEAT_S
-            self._beat(now)
+            if call.state is not State.STOPPED:
+                self._beat(now)
 
     def _take(self, mail: Mail) -> None:
         call = self._call

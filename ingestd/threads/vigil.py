@@ -127,7 +127,9 @@ class Vigil:
     def held_for_s(self, now: float) -> float:
         """How long the link has taken no media; 0 while it does."""
         held_since_s = self._senses.held_since_s()
-        return 0.0 if held_since_s is None else now - held_since_s
+        if held_since_s is None:
+            return 0.0
+        return now - max(held_since_s, self._connections.carrying_since_s)  # until the sender looks, of the link before
 
     def verdict(self, now: float) -> str | None:
         """Why the link that carries the call counts as dead, or None."""

@@ -198,7 +198,7 @@ class Case:
         end = self.now + seconds
         for _ in range(100_000):
             due = self.supervisor.due_s()
-            if due > end:
+            if due > end or self.state() is State.STOPPED:  # where `run` ends
                 break
             self.now = max(self.now, due)
             self.supervisor.step()
