@@ -53,6 +53,7 @@ class WatchedDevice:
         self.news: list[News] = []
         self.said: list[str] = []
         """What went to anybody but the log, word for word."""
+        self._ended = False
         try:
             self._client = self._connected()
         except TimeoutError:
@@ -79,8 +80,10 @@ class WatchedDevice:
         return self._client.call(method, **params)
 
     def drain(self) -> None:
-        """Takes in what was told meanwhile."""
-        with contextlib.suppress(TimeoutError, ConnectionError):
+        """Takes in what was told meanwhile, for as long as it is there."""
+        if self._ended:
+            return
+        with contextlib.suppress(TimeoutError, OSError):
             while True:
                 told = self._client.notification(0.001)
                 self.said.append(str(told))
@@ -132,13 +135,13 @@ class WatchedDevice:
             wait_until(lambda: self.device.process.poll() is not None, within_s, "the end", every=0.005)
         took_s = time.monotonic() - began_s
         status = self.device.process.poll()
-        with contextlib.suppress(OSError):
-            self.drain()
+        self.drain()
         self.kill()
         return status, took_s
 
     def kill(self) -> None:
         """Ends it at once, and everything that belongs to it here."""
+        self._ended = True
         if hasattr(self, "_client"):
             self._client.close()
         self._notified.close()

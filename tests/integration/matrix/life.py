@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -94,10 +95,19 @@ class Case:
         return found
 
 
+@contextlib.contextmanager
+def a_life(_lane: str, directory: Path, times: Mapping[str, Any] = QUICK) -> Iterator[Life]:
+    """A life with a site of its own; judged at its end."""
+    with Site(directory) as site:
+        life = Life(site, times)
+        yield life
+        life.end()
+
+
 class Life:
     """The device, and the service around it."""
 
-    def __init__(self, site: Site, times: Mapping[str, Any] | None = QUICK) -> None:
+    def __init__(self, site: Site, times: Mapping[str, Any]) -> None:
         self.site = site
         self._times = times
         self._device: WatchedDevice | None = None
@@ -164,10 +174,13 @@ class Life:
             return
         device, self._device = self._device, None
         since = Since(device)
-        streaming = device.status()["state"] == "streaming"
-        call = self.site.current_call if streaming else None
+        try:
+            wait_streaming(device, self.site, 0)  # it may have waited for a while for its end
+            call = self.site.current_call
+        except AssertionError as error:
+            device.kill()
+            raise AssertionError(f"{error}:\n{since.log}") from error
         status, took_s = device.terminate(GONE_S)
         assert status == 0, f"exit status {status} after {took_s:.1f} s:\n{since.log}"
-        if call is not None:
-            closed = self.site.room.connection(self.site.room.call(call).connections[-1])
-            assert closed.stopped_s is not None, "`stop` was not said"
+        closed = self.site.room.connection(self.site.room.call(call).connections[-1])
+        assert closed.stopped_s is not None, "`stop` was not said"

@@ -171,7 +171,7 @@ TABLE: dict[str, Row] = {
     "503": _status(503, PASSES),
     "reset": Row(
         PASSES,
-        r"reset|closed the connection",
+        r"reset|closed the connection|broke|lost",
         answered(abort=True),
         upgraded("abort"),
         opened("abort"),

@@ -1,6 +1,6 @@
 """Every cause × every moment of a session that a device makes after a loss: it streams again, or waits and says why.
 
-One device lives through all of them.
+One device lives through all of a moment.
 """
 
 from __future__ import annotations
@@ -9,32 +9,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.matrix.life import Case, Life
-from tests.integration.matrix.site import QUICK, Site
+from tests.integration.matrix.lanes import Lanes, side_by_side
+from tests.integration.matrix.life import Case, Life, a_life
+from tests.integration.matrix.site import QUICK
 from tests.integration.matrix.strikes import Kind
 from tests.integration.matrix.table import MOMENTS, TABLE, Cell, cells
 
 BY_ITSELF = [cell for cell in cells(*MOMENTS) if cell.kind is not Kind.PERSON]
 
 
-@pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    with Site(tmp_path_factory.mktemp("matrix")) as site:
-        life = Life(site)
-        yield life
-        life.end()
-
-
-def test_every_pair_is_a_strike_or_has_its_reason() -> None:
-    for cause, row in TABLE.items():
-        for moment in MOMENTS:
-            entry = getattr(row, moment)
-            assert not isinstance(entry, str) or len(entry) > 5, f"{cause} while {moment}"
-        assert any(cell.cause == cause for cell in cells(*MOMENTS)), f"{cause} never strikes"
-
-
-@pytest.mark.parametrize("cell", BY_ITSELF, ids=[cell.name for cell in BY_ITSELF])
-def test_streams_again_by_itself(life: Life, cell: Cell) -> None:
+def _streams_again(life: Life, cell: Cell) -> None:
     with life.case(cell) as case:
         refused = case.device.status()["messaging"]["refused"]
         case.strike()
@@ -48,6 +32,26 @@ def test_streams_again_by_itself(life: Life, cell: Cell) -> None:
             life.site.mend()
         case.wait_streaming()
         _judge_waits(case)
+
+
+@pytest.fixture(scope="module")
+def lanes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lanes[Life]]:
+    plays = {test_streams_again_by_itself.__name__: _streams_again}
+    with side_by_side(request, tmp_path_factory, a_life, plays) as lanes:
+        yield lanes
+
+
+@pytest.mark.parametrize("cell", BY_ITSELF, ids=[cell.name for cell in BY_ITSELF])
+def test_streams_again_by_itself(lanes: Lanes[Life], request: pytest.FixtureRequest, cell: Cell) -> None:
+    lanes.result(request.node.nodeid)
+
+
+def test_every_pair_is_a_strike_or_has_its_reason() -> None:
+    for cause, row in TABLE.items():
+        for moment in MOMENTS:
+            entry = getattr(row, moment)
+            assert not isinstance(entry, str) or len(entry) > 5, f"{cause} while {moment}"
+        assert any(cell.cause == cause for cell in cells(*MOMENTS)), f"{cause} never strikes"
 
 
 def _goes_on(case: Case, refused: dict[str, int]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Literal
 
 import pytest
 
-from tests.integration.matrix.life import Case, Life
-from tests.integration.matrix.site import QUICK, Site
+from tests.integration.matrix.lanes import Lanes, side_by_side
+from tests.integration.matrix.life import Case, Life, a_life
+from tests.integration.matrix.site import QUICK
 from tests.integration.matrix.strikes import Kind
 from tests.integration.matrix.table import MOMENTS, Cell, cells
 
@@ -23,16 +25,11 @@ LONG_S = 30.0
 """No case waits that long: what streams sooner was not waited for."""
 
 
-@pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    with Site(tmp_path_factory.mktemp("matrix")) as site:
-        life = Life(site)
-        yield life
-        life.end()
+PATIENT = {**QUICK, "person_least_s": 0.3, "person_most_s": 0.6}
+"""Its slow retries are quick ones."""
 
 
-@pytest.mark.parametrize(("cell", "heal"), HEALED, ids=[f"{cell.name}-{heal}" for cell, heal in HEALED])
-def test_waits_for_a_person_and_streams_at_once_when_something_was_done(life: Life, cell: Cell, heal: Heal) -> None:
+def _waits(life: Life, cell: Cell, heal: Heal) -> None:
     with life.case(cell) as case:
         case.strike()
         case.wait_named()
@@ -56,21 +53,40 @@ def _tells_the_remedy(case: Case, status: dict[str, Any]) -> None:
     assert re.search(remedy, told, re.IGNORECASE), f"no word of “{remedy}” in {told}"
 
 
-@pytest.fixture(scope="module")
-def patient_life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    """Its slow retries are quick ones."""
-    with Site(tmp_path_factory.mktemp("matrix")) as site:
-        life = Life(site, {**QUICK, "person_least_s": 0.3, "person_most_s": 0.6})
-        yield life
-        life.end()
-
-
-@pytest.mark.parametrize("cell", MENDED_THERE, ids=[cell.name for cell in MENDED_THERE])
-def test_tries_again_by_itself_without_saying_so_each_time(patient_life: Life, cell: Cell) -> None:
-    with patient_life.case(cell) as case:
+def _tries_again(life: Life, cell: Cell) -> None:
+    with life.case(cell) as case:
         case.strike()
         case.wait_named()
         case.device.wait(lambda: case.fault()["count"] >= 3, "three tries")
         assert len([line for line in case.since.warned if case.is_named_in(line)]) <= 1, "once per occurrence"
-        patient_life.site.mend()
+        life.site.mend()
         case.wait_streaming()
+
+
+@pytest.fixture(scope="module")
+def healed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lanes[Life]]:
+    plays = {test_waits_for_a_person_and_streams_at_once_when_something_was_done.__name__: _waits}
+    with side_by_side(request, tmp_path_factory, a_life, plays) as lanes:
+        yield lanes
+
+
+@pytest.fixture(scope="module")
+def patient(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lanes[Life]]:
+    plays = {test_tries_again_by_itself_without_saying_so_each_time.__name__: _tries_again}
+    a_patient_life = partial(a_life, times=PATIENT)
+    with side_by_side(request, tmp_path_factory, a_patient_life, plays, lambda _cell: "patient") as lanes:
+        yield lanes
+
+
+@pytest.mark.parametrize(("cell", "heal"), HEALED, ids=[f"{cell.name}-{heal}" for cell, heal in HEALED])
+def test_waits_for_a_person_and_streams_at_once_when_something_was_done(
+    healed: Lanes[Life], patient: Lanes[Life], request: pytest.FixtureRequest, cell: Cell, heal: Heal
+) -> None:
+    healed.result(request.node.nodeid)
+
+
+@pytest.mark.parametrize("cell", MENDED_THERE, ids=[cell.name for cell in MENDED_THERE])
+def test_tries_again_by_itself_without_saying_so_each_time(
+    patient: Lanes[Life], request: pytest.FixtureRequest, cell: Cell
+) -> None:
+    patient.result(request.node.nodeid)
