@@ -18,7 +18,7 @@ from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import ChannelClosed, ChannelError, UpgradeRefused
 from ingestd.net import stream
 from ingestd.net.alerts import sending
-from ingestd.net.cancel import Cancel as Cancel  # whoever dials needs both
+from ingestd.net.cancel import Cancel
 from ingestd.net.deadline import left_s
 from ingestd.net.reach import reach
 from ingestd.net.tls import certificate_fault

@@ -23,8 +23,9 @@ from ingestd.core import wire
 from ingestd.core.ingest_session import IngestSession
 from ingestd.core.playout import Playout
 from ingestd.core.wire import FRAME_S, FRAME_SAMPLES
+from ingestd.net.cancel import Cancel
 from ingestd.net.channel import Channel
-from ingestd.net.dialer import Cancel, Dialer
+from ingestd.net.dialer import Dialer
 from ingestd.net.opener import ChannelOpener
 from ingestd.threads.capture import CaptureThread, Microphone
 from ingestd.threads.mailbox import Mailbox

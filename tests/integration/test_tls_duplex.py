@@ -17,8 +17,9 @@ import trustme
 from ingestd.core import wire
 from ingestd.core.ingest_session import IngestSession
 from ingestd.errors import ChannelClosed, ChannelError
+from ingestd.net.cancel import Cancel
 from ingestd.net.channel import Channel
-from ingestd.net.dialer import Cancel, Dialer
+from ingestd.net.dialer import Dialer
 from ingestd.net.opener import ChannelOpener
 from tests.rig.figures import Figures
 from tests.rig.memory_ports import numbered_frame
