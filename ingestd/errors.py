@@ -104,7 +104,10 @@ class UpgradeRefused(ChannelError):  # noqa: N818 - what happened
 
 
 class ProxyRefused(ChannelError):  # noqa: N818 - what happened
-    """The proxy answered CONNECT by an HTTP `status` that will not change by itself (401, 403, 405, 407)."""
+    """The proxy answered CONNECT by an HTTP `status` that will not change by itself (401, 403, 405, 407).
+
+    0: it was not asked, as its URL is none of a proxy that can be used.
+    """
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)

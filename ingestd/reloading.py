@@ -89,10 +89,11 @@ class Reloading:
             if key in change.live:
                 side = config.audio.capture if "capture" in key else config.audio.playback
                 gain.set(side.gain_db)
-        for topic in set(config.messaging.subscribe) - set(self._topics.all()):
-            self._topics.add(topic)
-            for link in self._call.connections.all():
-                link.post(wire.encode_subscribe(topic))
+        new, gone = self._topics.follow(config.messaging.subscribe)
+        words = [wire.encode_subscribe(topic) for topic in new] + [wire.encode_unsubscribe(topic) for topic in gone]
+        for link in self._call.connections.all():
+            for word in words:
+                link.post(word)
         limits = config.session
         self._vigil.limits.change(limits.max_age_s, limits.max_call_s, limits.hangup_when_alone_s)
         self._vigil.own_id = config.session.participant.id

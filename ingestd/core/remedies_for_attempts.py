@@ -130,6 +130,11 @@ PROXIES: Final[Rules] = (
         "Put user and password into backend.proxy in {config}: http://USER:PASSWORD@PROXY:PORT.",
     ),
     (
+        r"no http:// URL|answered 0$",
+        "The environment names a proxy of a kind that ingestd does not speak to, and no request is made without it.",
+        "Correct HTTPS_PROXY in the service's environment, or set backend.proxy in {config}.",
+    ),
+    (
         r"",
         "The proxy is not to open tunnels (CONNECT) to that host and port for this device.",
         "Ask whoever runs it to allow CONNECT to {host} and the ingest servers, port 443.",

@@ -30,6 +30,7 @@ class ScriptedLink:
         """Its maker's, at first; below zero where somebody left twice."""
         self.said: list[str] = []
         """Of `hang_up`, `abort` and `shutdown`, what was called, in order."""
+        self.posted: list[bytes] = []
         self.holding = False
         """Takes no media while true."""
         self.rerouted = False
@@ -86,6 +87,7 @@ class ScriptedLink:
         return self.rerouted
 
     def post(self, text: bytes) -> bool:
+        self.posted.append(text)
         return True
 
     def hang_up(self) -> None:

@@ -41,3 +41,13 @@ def test_whoever_reads_keeps_what_was_there() -> None:
     for number in range(3):
         topics.add(str(number))
     assert before == ("CHAT",)
+
+
+def test_the_configuration_read_anew_tells_what_came_and_what_went() -> None:
+    topics = TopicSet(["CHAT", "OLD", "KEPT"])
+    topics.add("ASKED")
+    topics.add("NEW")
+    assert topics.follow(["CHAT", "NEW", "OTHER", "KEPT"]) == (["OTHER"], ["OLD"])
+    assert set(topics.all()) == {"CHAT", "NEW", "OTHER", "KEPT", "ASKED"}
+    assert topics.follow([]) == ([], ["CHAT", "OTHER", "KEPT"])
+    assert topics.all() == ("ASKED", "NEW"), "what local programs asked for stays"
