@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,9 +44,8 @@ class WatchedDevice:
     ) -> None:
         """Starts it and waits for its control socket; `prefix` goes before its command."""
         directory.mkdir()
-        self._notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._notified.setblocking(False)
         path = directory / "notify.sock"
+        self._notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notified.bind(str(path))
         unset = [word for name in _PROXY_VARIABLES for word in ("-u", name, "-u", name.upper())]
         command = ["env", *unset, f"NOTIFY_SOCKET={path}", *prefix]
@@ -54,6 +54,8 @@ class WatchedDevice:
         self.said: list[str] = []
         """What went to anybody but the log, word for word."""
         self._ended = False
+        self._manager = threading.Thread(target=self._take_notifications, name="manager", daemon=True)
+        self._manager.start()
         try:
             self._client = self._connected()
         except TimeoutError:
@@ -90,9 +92,6 @@ class WatchedDevice:
                 if told["method"] == "state":
                     params = told["params"]
                     self.news.append(News(params["state"], params["reason"], params["epoch"]))
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self.said.append(self._notified.recv(4096).decode("utf-8", "replace"))
 
     def wait(self, condition: Callable[[], Any], what: str, timeout_s: float = GUARD_S) -> Any:
         """Waits until `condition()` holds, and returns it; AssertionError with the last of the log."""
@@ -144,8 +143,17 @@ class WatchedDevice:
         self._ended = True
         if hasattr(self, "_client"):
             self._client.close()
+        with contextlib.suppress(OSError):
+            self._notified.shutdown(socket.SHUT_RDWR)
+        self._manager.join()
         self._notified.close()
         self.device.__exit__(None, None, None)
+
+    def _take_notifications(self) -> None:
+        """What goes to the service manager, which is always there to read it: a thread of its own."""
+        with contextlib.suppress(OSError):
+            while datagram := self._notified.recv(4096):
+                self.said.append(datagram.decode("utf-8", "replace"))
 
     def _connected(self) -> ControlClient:
         client = wait_until(self._connect, GUARD_S, "the control socket")

@@ -79,9 +79,9 @@ class Case:
 
     def longest_gap_s(self) -> float:
         """The longest time without audio in the room since the strike, all sessions together."""
-        arrivals_s = [self.site.room.received(call.call_id).times_s for call in self.site.room.calls(self.calls - 1)]
-        times_s = np.sort(np.concatenate([self.site.room.received(self.call).times_s, *arrivals_s]))
-        return float(np.diff(times_s[times_s > self.began_s]).max())
+        since = [self.call, *(call.call_id for call in self.site.room.calls(self.calls))]
+        times_s = np.sort(np.concatenate([self.site.room.received(call).times_s for call in since]))
+        return float(np.diff(times_s[times_s > self.began_s], prepend=self.began_s).max())
 
     def requested_s(self) -> list[float]:
         """When each session request came since the strike, CLOCK_MONOTONIC."""
