@@ -31,7 +31,8 @@ class Fault:
     @property
     def told(self) -> str:
         """All of it, in one line."""
-        return ": ".join(part for part in (self.what, "; ".join(p for p in (self.meaning, self.remedy) if p)) if part)
+        advice = " ".join(part for part in (self.meaning, self.remedy) if part)
+        return f"{self.what}: {advice}" if advice else self.what
 
 
 @dataclass(frozen=True, slots=True)

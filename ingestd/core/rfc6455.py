@@ -79,10 +79,16 @@ def encode_close(code: int, reason: str = "") -> bytes:
 
 
 def decode_close(payload: bytes) -> tuple[int, str]:
-    """(code, reason) of a close frame; 1005 where it carries none (RFC 6455 §7.1.5)."""
-    if len(payload) < 2:
+    """(code, reason) of a close frame; 1005 where it carries none (RFC 6455 §7.1.5).
+
+    Raises RemoteProtocolError for half a code, and for one that is never sent (§7.4).
+    """
+    if not payload:
         return 1005, ""
-    return int.from_bytes(payload[:2], "big"), payload[2:].decode("utf-8", "replace")
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) < 2 or code < 1000 or code in (1005, 1006, 1015):
+        raise RemoteProtocolError("the server sent a close frame without a valid code")
+    return code, payload[2:].decode("utf-8", "replace")
 
 
 def may_be_sent(code: int) -> bool:

@@ -276,13 +276,16 @@ class Channel:
             case Opcode.PONG:
                 self.liveness.pong(frame.payload, now)
             case Opcode.CLOSE:
-                code, reason = rfc6455.decode_close(frame.payload)
-                # Answered in kind (RFC 6455 §5.5.1) if the sender still gets to it; but if this is the answer to our
-                # own close frame, nothing may follow that one.
+                try:
+                    code, reason = rfc6455.decode_close(frame.payload)
+                except RemoteProtocolError as fault:
+                    self._end_by_fault(fault)
+                    return False
+                # Answered in kind (RFC 6455 §5.5.1), but where this is the answer to our own nothing may follow that.
                 if self._goodbye is None:
                     self._goodbye = deque((rfc6455.encode_close(code if rfc6455.may_be_sent(code) else 1000),))
                 said = f" “{_printable(reason, self._ref)}”" if reason else ""
-                # Raised by `receive` after the events that came before it.
+                # Raised by `receive`, after the events before it.
                 self._ended_by = ChannelClosed(f"the server closed the connection with code {code}{said}", code, reason)
                 return False
             case _:

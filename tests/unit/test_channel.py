@@ -276,7 +276,7 @@ def test_hanging_up_says_what_is_queued_and_stop_and_closes_and_nothing_else(cal
 
 
 @pytest.mark.parametrize(
-    ("code", "answer"), [(1000, 1000), (1001, 1001), (1008, 1008), (4005, 4005), (1005, 1000), (1006, 1000), (3, 1000)]
+    ("code", "answer"), [(1000, 1000), (1001, 1001), (1008, 1008), (4005, 4005), (1004, 1000), (2000, 1000)]
 )
 def test_the_servers_close_is_told_and_answered(call: Call, code: int, answer: int) -> None:
     call.peer.send(close(code, "start timeout \x1b"))
@@ -286,6 +286,16 @@ def test_the_servers_close_is_told_and_answered(call: Call, code: int, answer: i
     assert f"code {code} “start timeout ?”" in str(raised.value)
     call.channel.send_others(time.monotonic())
     assert call.peer.frame() == (CLOSE, struct.pack(">H", answer))
+
+
+@pytest.mark.parametrize("payload", [b"\x03", *(struct.pack(">H", code) for code in (3, 1005, 1006, 1015))])
+def test_a_close_that_breaks_the_protocol_is_no_clean_end(call: Call, payload: bytes) -> None:
+    call.peer.send(server_frame(CLOSE, payload))
+    with pytest.raises(RemoteProtocolError, match="without a valid code"):
+        events(call.channel)
+    call.channel.send_others(time.monotonic())
+    assert call.peer.frame() == (CLOSE, struct.pack(">H", 1002))
+    assert call.channel.wire_faults["framing"] == 1
 
 
 def test_a_close_without_a_code_is_told_as_such(call: Call) -> None:

@@ -160,7 +160,7 @@ def test_a_fault_is_told_with_its_meaning_and_its_remedy(case: Case) -> None:
     ((level, text),) = case.logged()
     assert level == WARNING
     (fault,) = case.reporter.faults.all()
-    assert text == f"the backend answered 401: {fault.meaning}; {fault.remedy}"
+    assert text == f"the backend answered 401: {fault.meaning} {fault.remedy}"
     assert "/etc/ingestd/token" in text
 
 

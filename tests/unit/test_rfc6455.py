@@ -253,7 +253,7 @@ def test_mask_keys_are_drawn_anew() -> None:
     assert len({encode_frame(Opcode.TEXT, b"same") for _ in range(20)}) == 20
 
 
-@given(st.integers(1000, 4999), st.text(max_size=200))
+@given(st.integers(1000, 4999).filter(may_be_sent), st.text(max_size=200))
 def test_a_close_reason_is_cut_at_a_whole_character(code: int, reason: str) -> None:
     data = encode_close(code, reason)
     size = data[1] & 0x7F
@@ -265,12 +265,16 @@ def test_a_close_reason_is_cut_at_a_whole_character(code: int, reason: str) -> N
 
 
 @given(st.binary(max_size=125))
-def test_any_close_payload_is_read(payload: bytes) -> None:
-    code, reason = decode_close(payload)
-    assert 0 <= code <= 65535
-    reason.encode("utf-8")
-    if len(payload) < 2:
-        assert (code, reason) == (1005, "")
+def test_any_close_payload_is_read_or_breaks_the_protocol(payload: bytes) -> None:
+    if not payload:
+        assert decode_close(payload) == (1005, "")
+    elif len(payload) == 1 or (code := int.from_bytes(payload[:2], "big")) < 1000 or code in (1005, 1006, 1015):
+        with pytest.raises(RemoteProtocolError):
+            decode_close(payload)
+    else:
+        read, reason = decode_close(payload)
+        assert read == code
+        reason.encode("utf-8")
 
 
 def test_codes_that_stand_for_nothing_are_not_sent() -> None:
