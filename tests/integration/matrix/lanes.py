@@ -23,6 +23,7 @@ class Lanes(Generic[Life]):
     def __init__(self, new_life: NewLife[Life], new_directory: Callable[[str], Path]) -> None:
         self._new_life = new_life
         self._new_directory = new_directory
+        self._directories: dict[str, Path] = {}
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._managers: dict[str, AbstractContextManager[Life]] = {}
         self._lives: dict[str, Life] = {}
@@ -31,12 +32,13 @@ class Lanes(Generic[Life]):
     def play(self, name: str, lane: str, case: Callable[[Life], None]) -> None:
         """Queues a case of that name; it is given the lane's life."""
         if lane not in self._threads:
+            self._directories[lane] = self._new_directory(lane)  # here: pytest's factory is no thing for many threads
             self._threads[lane] = ThreadPoolExecutor(1, thread_name_prefix=lane)
         self._results[name] = self._threads[lane].submit(self._play, lane, case)
 
     def _play(self, lane: str, case: Callable[[Life], None]) -> None:
         if lane not in self._lives:
-            manager = self._new_life(lane, self._new_directory(lane))
+            manager = self._new_life(lane, self._directories[lane])
             self._lives[lane] = manager.__enter__()
             self._managers[lane] = manager
         case(self._lives[lane])

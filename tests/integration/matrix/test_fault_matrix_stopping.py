@@ -36,7 +36,9 @@ def _stopped_early(site: Site, cell: Cell) -> None:
         if cell.cause in HANGING and cell.moment != "open":
             device.wait(lambda: any(f"{cell.moment}:" in line.text for line in since.lines), cell.moment)
             device.wait_s(INTO_IT_S)
-        elif cell.kind is not Kind.HARMLESS:
+        elif cell.kind is Kind.HARMLESS:
+            device.wait(lambda: device.status()["messaging"]["refused"], "the nonsense to be counted")
+        else:
             device.wait(lambda: cell.is_named_in(since.log), f"“{cell.says}”")
             if cell.kind is Kind.ENDED:
                 assert not any(cell.is_named_in(line) for line in since.warned), "no fault"
