@@ -59,6 +59,8 @@ class Happening(enum.Enum):
     JOINED = "joined"
     """The second connection is in the room."""
     CLOSED = "closed"
+    LIMIT = "limit"
+    """The call has lasted long enough; another may follow later."""
     ENDED = "ended"
     """The call is over, and no other is wanted: in place of `failed` or `closed`."""
     TIMER = "timer"
@@ -134,6 +136,7 @@ _CALL: Final[dict[tuple[State, Happening], _Entry]] = {
     (_S.STREAMING, _H.REPLACE): (_S.REPLACING, (_A.HANG_UP,)),
     (_S.STREAMING, _H.CLOSED): (_S.WAITING, (_A.RELEASE, _A.WAIT)),
     (_S.STREAMING, _H.ENDED): (_S.STANDBY, (_A.CANCEL_TIMER, _A.RELEASE)),
+    (_S.STREAMING, _H.LIMIT): (_S.WAITING, (_A.RELEASE, _A.WAIT)),
     (_S.STREAMING, _H.HANG_UP): (_S.HANGING_UP, (_A.HANG_UP,)),
     (_S.STREAMING, _H.STOP): (_S.STOPPING, (_A.HANG_UP,)),
 }
@@ -152,6 +155,7 @@ _RENEWAL: Final[dict[tuple[State, Happening], _Entry]] = {
             _H.TIMER: (_S.STREAMING, (_A.ABANDON, _A.RENEW_LATER)),
             _H.RENEW: (_S.RENEWING, (_A.ABANDON, _A.ATTEMPT)),
             _H.REPLACE: (_S.REPLACING, (_A.CANCEL_TIMER, _A.ABANDON, _A.HANG_UP)),
+            _H.LIMIT: (_S.WAITING, (_A.ABANDON, _A.RELEASE, _A.WAIT)),
             _H.ENDED: (_S.STANDBY, (_A.CANCEL_TIMER, _A.ABANDON, _A.RELEASE)),
             _H.HANG_UP: (_S.HANGING_UP, (_A.CANCEL_TIMER, _A.ABANDON, _A.HANG_UP)),
             _H.STOP: (_S.STOPPING, (_A.CANCEL_TIMER, _A.ABANDON, _A.HANG_UP)),
@@ -164,6 +168,7 @@ _RENEWAL: Final[dict[tuple[State, Happening], _Entry]] = {
     (_S.OVERLAPPING, _H.FAILED): (_S.STREAMING, (_A.DROP_SECOND, _A.RENEW_LATER)),
     (_S.OVERLAPPING, _H.RENEW): (_S.RENEWING, (_A.DROP_SECOND, _A.ATTEMPT)),
     (_S.OVERLAPPING, _H.REPLACE): (_S.REPLACING, (_A.CANCEL_TIMER, _A.DROP_SECOND, _A.HANG_UP)),
+    (_S.OVERLAPPING, _H.LIMIT): (_S.WAITING, (_A.DROP_SECOND, _A.RELEASE, _A.WAIT)),
     (_S.OVERLAPPING, _H.ENDED): (_S.STANDBY, (_A.CANCEL_TIMER, _A.DROP_SECOND, _A.RELEASE)),
     (_S.OVERLAPPING, _H.HANG_UP): (_S.HANGING_UP, (_A.CANCEL_TIMER, _A.DROP_SECOND, _A.HANG_UP)),
     (_S.OVERLAPPING, _H.STOP): (_S.STOPPING, (_A.CANCEL_TIMER, _A.DROP_SECOND, _A.HANG_UP)),
@@ -172,16 +177,13 @@ _RENEWAL: Final[dict[tuple[State, Happening], _Entry]] = {
 _END: Final[dict[tuple[State, Happening], _Entry]] = {
     (_S.REPLACING, _H.CLOSED): (_S.CREATING, (_A.CANCEL_TIMER, _A.RELEASE, _A.ATTEMPT)),
     (_S.REPLACING, _H.TIMER): (_S.CREATING, (_A.RELEASE, _A.ATTEMPT)),
-    (_S.REPLACING, _H.ENDED): (_S.STANDBY, (_A.CANCEL_TIMER, _A.RELEASE)),
     (_S.REPLACING, _H.HANG_UP): (_S.HANGING_UP, ()),
     (_S.REPLACING, _H.STOP): (_S.STOPPING, ()),
     (_S.HANGING_UP, _H.CALL): (_S.REPLACING, ()),
     (_S.HANGING_UP, _H.CLOSED): (_S.STANDBY, (_A.CANCEL_TIMER, _A.RELEASE)),
-    (_S.HANGING_UP, _H.ENDED): (_S.STANDBY, (_A.CANCEL_TIMER, _A.RELEASE)),
     (_S.HANGING_UP, _H.TIMER): (_S.STANDBY, (_A.RELEASE,)),
     (_S.HANGING_UP, _H.STOP): (_S.STOPPING, ()),
     (_S.STOPPING, _H.CLOSED): (_S.STOPPED, (_A.CANCEL_TIMER, _A.RELEASE)),
-    (_S.STOPPING, _H.ENDED): (_S.STOPPED, (_A.CANCEL_TIMER, _A.RELEASE)),
     (_S.STOPPING, _H.TIMER): (_S.STOPPED, (_A.RELEASE,)),
     (_S.STOPPING, _H.STOP): (_S.STOPPED, (_A.CANCEL_TIMER, _A.RELEASE)),
 }

@@ -24,6 +24,8 @@ class Liveness:
         self._sent = 0
         self._answered = 0
         self._last_inbound_s = now
+        self.heard = False
+        """Anything has come in at all. Any thread reads it."""
         self.rtt_ms: float | None = None
         """Of the last answered ping."""
         self.min_rtt_ms: float | None = None
@@ -47,6 +49,7 @@ class Liveness:
     def inbound(self, now: float) -> None:
         """Anything at all came in. Receiver."""
         self._last_inbound_s = now
+        self.heard = True
 
     @property
     def last_inbound_s(self) -> float:

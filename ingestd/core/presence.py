@@ -178,5 +178,5 @@ class Presence:
 def _lasting(seconds: float) -> str:
     """So short that a status line does not change every second for hours."""
     if seconds < 60.0:
-        return f"{seconds:.0f} s"
+        return f"{seconds // 10.0 * 10.0:.0f} s"
     return f"{seconds / 60.0:.0f} min" if seconds < 7200.0 else f"{seconds / 3600.0:.0f} h"

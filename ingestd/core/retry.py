@@ -22,6 +22,7 @@ from ingestd.errors import (
 )
 
 _EXPIRED: Final = 1008
+_SPREAD: Final = 0.2
 _REF_REFUSED: Final = (400, 401, 402, 403, 404, 409, 410)
 """HTTP statuses of the opening handshake: whatever they mean of other URLs, ours holds for one session only."""
 
@@ -82,8 +83,9 @@ class Retry:
 
     def wait_s(self, cause: Cause, retry_after_s: float | None = None) -> float:
         """How long to wait now, seconds; at least what the server asked for (`Retry-After`)."""
-        # The jitter comes on top: whoever was told the same Retry-After must not come back as one.
-        return max(0.0, retry_after_s or 0.0) + self._wait_s(cause)
+        # Jitter comes on top: all who were told the same Retry-After must not come back as one.
+        asked_s = max(0.0, retry_after_s or 0.0)
+        return asked_s * (1.0 + _SPREAD * self._random()) + self._wait_s(cause)
 
     def _wait_s(self, cause: Cause) -> float:
         match cause:
@@ -91,7 +93,7 @@ class Retry:
                 return self._person.next_s()
             case Cause.ENDED:
                 wait_s = self._rejoin.next_s()
-                return wait_s + self._random() * wait_s / 5.0  # a room that ends, ends for all its devices
+                return wait_s * (1.0 + _SPREAD * self._random())  # a room that ends, ends for all its devices
             case Cause.EXPIRED if not self._expired_before:
                 self._expired_before = True
                 return 0.0

@@ -24,7 +24,7 @@ class Times:
     network_jitter_s: float = 0.5
     """The network's return, or a stepped clock, ends a wait within this, as a whole site may have come back;"""
     hurry_every_s: float = 5.0
-    """but not more often than this."""
+    """but over some minutes not more often than this: link, address and route come one after the other."""
     old_attempt_s: float = 1.0
     """An attempt that has had this long when the network comes back is begun anew."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -14,6 +15,7 @@ from ingestd.threads.call import Call
 from ingestd.threads.mailbox import Asked, Mailbox, Request
 
 _ANSWER_WITHIN_S: Final = 10.0
+_LOOK_EVERY_S: Final = 0.1
 _OUT_OF_THE_ROOM: Final = (State.STANDBY, State.WAITING, State.HANGING_UP)
 _ON_THE_WAY_OUT: Final = (State.STOPPING, State.STOPPED)
 
@@ -25,10 +27,16 @@ def ask(mailbox: Mailbox, request: Request, ws_url: str | None = None) -> str:
     """
     answers: queue.SimpleQueue[str | IngestdError] = queue.SimpleQueue()
     mailbox.post(Asked(request, answers.put, ws_url))
-    try:
-        answer = answers.get(timeout=_ANSWER_WITHIN_S)
-    except queue.Empty:
-        raise NotNow("the supervisor is busy; ask again") from None
+    deadline_s = time.monotonic() + _ANSWER_WITHIN_S
+    while True:
+        try:
+            answer = answers.get(timeout=_LOOK_EVERY_S)
+            break
+        except queue.Empty:
+            if mailbox.is_shut:
+                raise NotNow("ingestd is on its way out") from None
+            if time.monotonic() >= deadline_s:
+                raise NotNow("the supervisor is busy; it may still do it, see the status") from None
     if isinstance(answer, IngestdError):
         raise answer
     return answer

@@ -39,6 +39,13 @@ class Attempt(Worker):
         self._body = body
         self._cancel = new_cancel()
 
+    def start(self) -> None:
+        """Begins; where the system gives no thread, that is a failed attempt. Supervisor."""
+        try:
+            super().start()
+        except RuntimeError as error:
+            self._mailbox.post(AttemptFailed(self._epoch, error))
+
     def stop(self) -> None:
         """Gives the attempt up. Any thread."""
         super().stop()

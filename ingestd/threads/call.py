@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -9,12 +11,22 @@ from ingestd.core.ingest_session import IngestSession
 from ingestd.core.lifecycle import ATTEMPTING, IN_THE_ROOM, Action, Happening, IllegalTransition, Lifecycle, State
 from ingestd.core.retry import Cause, Retry, cause_of
 from ingestd.core.times import Times
-from ingestd.errors import BackendError, BackendFault, ChannelClosed, ChannelError, MeetingEnded
+from ingestd.errors import (
+    BackendError,
+    BackendFault,
+    ChannelClosed,
+    ChannelError,
+    MeetingEnded,
+    ProxyRefused,
+    RemoteProtocolError,
+    UpgradeRefused,
+)
 from ingestd.net.ports import Link
 from ingestd.threads.attempt import Attempt
 from ingestd.threads.callplan import CallPlan
 from ingestd.threads.connections import Connections
 
+_HURRIES: Final = 3
 _BEGUN_ANEW_AT_MOST: Final = 3
 """Interfaces of no concern may chatter for ever: after so many in a row an attempt gets all its time."""
 
@@ -46,8 +58,10 @@ class Call:
         self._attempt: Attempt | None = None
         self._given: IngestSession | None = None  # for the next attempt, by whoever asked for the call
         self._arriving: Link | None = None
-        self._error: Exception | None = None  # what the last attempt or link ended by
-        self._hurried_s = -times.hurry_every_s
+        self._error: Exception = ChannelError("nothing has failed yet")  # what the last attempt or link ended by
+        self._hurried_s: deque[float] = deque(maxlen=_HURRIES)  # when waits were ended early, the last few times
+        self._network_came_s = -math.inf
+        self._proved: int | None = None  # the epoch of the link that has lasted
         self.timer_s: float | None = None
         """When `on_timer` is due (CLOCK_MONOTONIC). Any thread may read it."""
         self.not_before_s = 0.0
@@ -78,7 +92,7 @@ class Call:
         before = self.state
         for action in self._lifecycle.on(happening):
             self._do(action)
-        if self.state is State.STANDBY or (error is not None and cause_of(error) is Cause.ENDED):
+        if self.state is State.STANDBY or (self.state is State.WAITING and cause_of(self._error) is Cause.ENDED):
             self.since_s = None
         if self.state is State.STOPPED:
             self.connections.close()
@@ -127,19 +141,32 @@ class Call:
             link.abort()
             self.link_ended(link.epoch, ChannelClosed(f"{reason}; taking a fresh session"))
 
-    def finish(self, reason: str, epoch: int | None = None) -> None:
-        """The call is over, or that link's part in it, and no fault; whichever thread leaves it last says `stop`."""
-        link = self.connections.carrying
-        if epoch is not None:
-            link = next((one for one in self.connections.all() if one.epoch == epoch), None)
-        if link is not None:
+    def meeting_left(self, epoch: int) -> None:
+        """The room is over for that link, and no fault; whichever thread leaves it last says `stop`."""
+        for link in self.connections.all():
+            if link.epoch == epoch:
+                link.hang_up()
+                self.link_ended(epoch, MeetingEnded("the meeting ended for this device"))
+
+    def finish(self, reason: str) -> None:
+        """The call has lasted long enough: on demand until another is asked for, else the device goes back later."""
+        if self.plan.demand:
+            self.on(Happening.HANG_UP, reason)
+            return
+        for link in self.connections.all():
             link.hang_up()
-            self.link_ended(link.epoch, MeetingEnded(reason))
+        self._over(Happening.LIMIT, MeetingEnded(reason))
 
     def judge(self) -> None:
-        """About once a second: a connection that has lasted proves that all is well again."""
-        since_s = self.connections.streaming_since_s
-        if since_s is not None and self._now() - since_s >= self._times.good_after_s:
+        """About once a second: a connection that has lasted proves that all is well again.
+
+        Once each: while it lasts on, the failures of its renewal count.
+        """
+        link = self.connections.carrying
+        if link is None or link.epoch == self._proved:
+            return
+        if self._now() - self.connections.carrying_since_s >= self._times.good_after_s:
+            self._proved = link.epoch
             self.retry.good()
 
     def on_timer(self) -> None:
@@ -152,8 +179,10 @@ class Call:
                 limit_s = self._times.attempt_s
                 reason = f"no session came to be within {limit_s:.0f} s; check the network, DNS and backend.url"
                 self._over(Happening.TIMER, ChannelError(reason))
-            case State.OVERLAPPING:
+            case State.OVERLAPPING if self.connections.second_answers:
                 self.on(Happening.TIMER, "the new session has taken over, without word that it joined the room")
+            case State.OVERLAPPING:
+                self._over(Happening.FAILED, ChannelError("nothing came in on the new session's connection"))
             case _:
                 self.on(Happening.TIMER, "trying again")
 
@@ -169,7 +198,8 @@ class Call:
 
     def begin(self, session: IngestSession | None, reason: str) -> None:
         """The device is to be in the room; by `session` where somebody else created one."""
-        self._given = session
+        if session is not None:
+            self._given = session
         self.on(Happening.CALL, reason)
 
     def hang_up(self, reason: str) -> None:
@@ -186,29 +216,44 @@ class Call:
 
     def network_back(self, reason: str) -> None:
         """Something that may have been in the way is not so any more: a wait ends soon, an old attempt begins anew."""
+        now = self._network_came_s = self._now()
         match self.state:
             case State.WAITING:
                 self.on(Happening.NETWORK_BACK, reason)
             case State.CREATING | State.CONNECTING if self.own and self._begun_anew < _BEGUN_ANEW_AT_MOST:
-                now = self._now()
                 old = now - self._attempt_began_s > self._times.old_attempt_s
-                if old and now - self._hurried_s >= self._times.hurry_every_s:
+                if old and self._hurry_from_s(now) <= now:
                     self._begun_anew += 1
                     self.on(Happening.NETWORK_BACK, reason)
 
     @property
     def failed_by_network(self) -> bool:
         """The last failure was not a server's answer."""
-        error = self._error
-        if isinstance(error, BackendError):
-            return error.fault in (BackendFault.UNREACHABLE, BackendFault.TLS)
-        return isinstance(error, ChannelError) and cause_of(error) is not Cause.ENDED
+        match self._error:
+            case BackendError(fault=fault):
+                return fault in (BackendFault.UNREACHABLE, BackendFault.TLS)
+            case ChannelClosed(code=code):
+                return code is None and not isinstance(self._error, MeetingEnded)
+            case UpgradeRefused() | ProxyRefused() | RemoteProtocolError():
+                return False
+            case error:
+                return isinstance(error, ChannelError)
 
     # --- what is done -----------------------------------------------------------------------------------------------
 
     def _over(self, happening: Happening, error: Exception) -> None:
         self._error = error
         self.on(happening, str(error), error)
+        # An attempt may have begun with the link, and failed before address and route came.
+        if self.state is State.WAITING and self._network_came_s > self._attempt_began_s and self.failed_by_network:
+            self._network_came_s = -math.inf
+            self.on(Happening.NETWORK_BACK, "the network came back meanwhile")
+
+    def _hurry_from_s(self, now: float) -> float:
+        """From when on a wait may be ended early: chatter must not undo the backoff."""
+        if len(self._hurried_s) < _HURRIES:
+            return now
+        return max(now, self._hurried_s[0] + _HURRIES * self._times.hurry_every_s)
 
     def _do(self, action: Action) -> None:
         connections, now = self.connections, self._now()
@@ -239,11 +284,11 @@ class Call:
             case Action.WAIT | Action.RENEW_LATER:
                 self._wait(now)
             case Action.HURRY:
-                # Chatter must not undo the backoff; but the last event of a burst may be the one that counts.
-                soonest_s = max(now, self.not_before_s, self._hurried_s + self._times.hurry_every_s)
+                soonest_s = max(self._hurry_from_s(now), self.not_before_s)
                 sooner_s = soonest_s + self._random() * self._times.network_jitter_s
                 if self.timer_s is None or sooner_s < self.timer_s:
-                    self.timer_s = self._hurried_s = sooner_s
+                    self.timer_s = sooner_s
+                    self._hurried_s.append(sooner_s)
             case Action.CANCEL_TIMER:
                 self.timer_s = None
 
@@ -263,7 +308,7 @@ class Call:
         return link
 
     def _wait(self, now: float) -> None:
-        error = self._error or ChannelError("no error is known")
+        error = self._error
         asked_s = getattr(error, "retry_after_s", None)
         self.not_before_s = now + (asked_s or 0.0)
         self.timer_s = now + self.retry.wait_s(cause_of(error), asked_s)

@@ -106,6 +106,15 @@ class Connections:
             self._leaving.shutdown()
             self._drop_leaving()
 
+    @property
+    def second_answers(self) -> bool:
+        """Something has come in on it."""
+        return self.second is not None and self.second.liveness.heard
+
+    def knows(self, epoch: int) -> bool:
+        """One of that epoch is there, maybe on its way out. Supervisor."""
+        return any(link.epoch == epoch for link in self._present())
+
     def close(self) -> None:
         """The end of the daemon: what is still on its way out is let go."""
         self._drop_leaving()

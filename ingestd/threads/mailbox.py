@@ -129,6 +129,8 @@ class Mailbox:
     def __init__(self) -> None:
         self._mail: deque[Mail] = deque()
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.is_shut = False
+        """Nobody takes from it any more. Any thread reads it."""
         self.discarded_events = 0
         """Room events that came faster than the supervisor could take them."""
 
@@ -154,6 +156,10 @@ class Mailbox:
         while self._mail:
             taken.append(self._mail.popleft())
         return taken
+
+    def shut(self) -> None:
+        """The supervisor has ended: whoever waits for an answer waits in vain."""
+        self.is_shut = True
 
     def close(self) -> None:
         """Gives the descriptor back, once nobody posts any more."""

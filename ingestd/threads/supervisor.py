@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import select
 import signal
 import time
 from collections.abc import Callable
 from typing import Final
 
+from ingestd.core.backoff import Backoff
 from ingestd.core.lifecycle import ATTEMPTING, IN_THE_ROOM, Happening, State
 from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import IngestdError
@@ -57,6 +59,8 @@ class Supervisor:
         self._times = times
         self._now = now
         self._route_check_s: float | None = None
+        self._rerouting = Backoff(lambda: 1.0, times.hurry_every_s, times.person_most_s)
+        self._rerouted_s = self._reroute_from_s = -math.inf
         self._next_beat_s = 0.0
         self._failed = False
 
@@ -70,6 +74,7 @@ class Supervisor:
         while self._call.state is not State.STOPPED:
             poll.poll(max(0.0, self.due_s() - self._now()) * 1000.0)
             self.step()
+        self._mailbox.shut()
         return not self._failed
 
     def begin(self) -> None:
@@ -133,7 +138,7 @@ class Supervisor:
                     call.on(Happening.JOINED, "the new session has taken over")
             case RoomEvent(epoch, event):
                 if self._vigil.room_event(epoch, event, self._now()):
-                    call.finish("the meeting ended for this device", epoch)
+                    call.meeting_left(epoch)
             case DeviceChanged():
                 self._reporter.device(mail)
             case Asked():
@@ -143,7 +148,8 @@ class Supervisor:
                 self._reporter.bug(f"the {name} thread died of {type(error).__name__}", error)
                 self._stop(f"the {name} thread died")
             case Signalled(signal.SIGHUP):
-                self._desk.reload()
+                if call.state not in (State.STOPPING, State.STOPPED):
+                    self._desk.reload()
             case Signalled(number):
                 self._stop(f"{signal.Signals(number).name} received")
 
@@ -157,6 +163,7 @@ class Supervisor:
             if self._vigil.held_for_s(now) > self._times.held_when_network_came_s:
                 # TCP would try again when its own timer says so, which may be seconds away.
                 call.give_up_link("the network came back while nothing got through")
+                call.network_back("the network came back")  # for the attempt of a renewal, which is as stuck
         elif call.state is not State.WAITING or call.failed_by_network:
             call.network_back("the network came back")
 
@@ -166,7 +173,15 @@ class Supervisor:
         if state in ATTEMPTING or state is State.OVERLAPPING:
             return now + self._times.settle_s
         link = self._call.connections.carrying
-        if link is not None and state is State.STREAMING and link.route_changed():
+        if link is None or state is not State.STREAMING:
+            return None
+        if now - self._rerouted_s > self._times.person_most_s:
+            self._rerouting.reset()
+        if now < self._reroute_from_s:
+            return self._reroute_from_s
+        if link.route_changed():
+            self._rerouted_s = now
+            self._reroute_from_s = now + self._rerouting.next_s()  # a route that flaps must not renew for ever
             self._call.renew("the way to the server has changed")
         return None
 

@@ -81,18 +81,22 @@ class Vigil:
 
     def room_event(self, epoch: int, event: wire.Event, now: float) -> bool:
         """Something came in on that link; True where it says that the meeting is over for it."""
+        carrying = self._connections.carrying
+        carries = carrying is not None and carrying.epoch == epoch
+        if isinstance(event, wire.Message):
+            # One that is on its way out may still bring what the other was not told; without an id only one may speak.
+            if self._connections.knows(epoch) and (event.id or carries) and self._messages.is_new(event.id):
+                self._reporter.room_event(event)
+            return False
         room = self._of(epoch)
         if room is None:
             return False  # of a dead epoch
         match event:
-            case wire.Message(id=message_id) if not self._messages.is_new(message_id):
-                return False
             case wire.ParticipantJoined(participant):
                 room.participant_joined(participant.id, now)
             case wire.ParticipantLeft(participant):
                 room.participant_left(participant.id, now)
-        carrying = self._connections.carrying
-        if isinstance(event, wire.Message) or (carrying is not None and carrying.epoch == epoch):
+        if carries:
             self._reporter.room_event(event)
         return isinstance(event, wire.MeetingLeft)
 
@@ -106,9 +110,9 @@ class Vigil:
             if first is not None and self._connections.taken_over_from == self._carrying_epoch:
                 room.take_over(first, self._connections.second_asked_s, now)
             self._carrying_epoch = carrying.epoch
-            epochs = {link.epoch for link in self._connections.all()}
-            self._rooms = {epoch: one for epoch, one in self._rooms.items() if epoch in epochs}
-        since_s = self._connections.opened_s
+        epochs = {link.epoch for link in self._connections.all()}
+        self._rooms = {epoch: one for epoch, one in self._rooms.items() if epoch in epochs}
+        since_s = self._connections.carrying_since_s
         if now - since_s >= self._times.good_after_s:
             room.joined(now)  # not every service says so
         if (media_s := self._senses.media_s()) is not None and media_s >= since_s:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from ingestd.core import wire
-from ingestd.errors import ChannelClosed
+from ingestd.errors import ChannelClosed, RemoteProtocolError
 from ingestd.net.channel import GATE_BYTES, MAX_QUEUED_MESSAGES, Channel
 from ingestd.net.stream import Stream, prepare
 from tests.rig.process import wait_until

@@ -30,7 +30,7 @@ def test_a_device_that_nobody_was_ever_named_to_is_alone_by_silence() -> None:
     presence = joined()
     assert presence.others is None
     assert presence.alone_since(T + 60) == T
-    assert presence.describe(T + 12) == "joined, nobody else known, no audio from the room for 12 s"
+    assert presence.describe(T + 12) == "joined, nobody else known, no audio from the room for 10 s"
 
 
 def test_room_audio_tells_that_the_room_is_joined() -> None:
@@ -54,10 +54,10 @@ def test_somebody_who_was_told_of_and_says_nothing_is_there() -> None:
     presence.participant_joined("a", T + 1)
     assert presence.others == 1
     assert presence.alone_since(T + 9999) is None
-    assert presence.describe(T + 12) == "joined, 1 other, no audio from the room for 12 s"
+    assert presence.describe(T + 12) == "joined, 1 other, no audio from the room for 10 s"
     presence.participant_joined("b", T + 13)
     presence.media(T + 13)
-    assert presence.describe(T + 14) == "joined, 2 others, only silence from the room for 14 s"
+    assert presence.describe(T + 14) == "joined, 2 others, only silence from the room for 10 s"
 
 
 def test_alone_begins_when_the_last_one_left() -> None:
@@ -142,7 +142,7 @@ def test_a_restart_forgets_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("after_s", "said"), [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7140, "119 min"), (7200, "2 h"), (9e5, "250 h")]
+    ("after_s", "said"), [(0, "0 s"), (59, "50 s"), (60, "1 min"), (7140, "119 min"), (7200, "2 h"), (9e5, "250 h")]
 )
 def test_long_times_are_told_in_long_units(after_s: float, said: str) -> None:
     presence = joined()

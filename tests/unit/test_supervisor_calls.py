@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from ingestd.core import wire
@@ -9,9 +11,18 @@ from ingestd.core.lifecycle import State
 from ingestd.core.retry import Cause, cause_of
 from ingestd.errors import BackendError, BackendFault, ChannelClosed, IngestdError, NotNow
 from ingestd.threads.callplan import CallPlan
-from ingestd.threads.mailbox import AttemptFailed, LinkEnded, LinkJoined, Request, RoomEvent
+from ingestd.threads.mailbox import (
+    AttemptFailed,
+    Connected,
+    LinkEnded,
+    LinkJoined,
+    Request,
+    RoomEvent,
+    SessionCreated,
+    Signalled,
+)
 from tests.rig.scripted_ports import ScriptedLink
-from tests.unit.supervisor_case import Case
+from tests.unit.supervisor_case import SESSION, Case
 
 
 def in_a_call(case: Case) -> ScriptedLink:
@@ -117,11 +128,63 @@ def test_a_call_ends_at_its_length_over_faults_and_renewals() -> None:
     stays(case, link, 28)
     assert case.state() is State.STREAMING
     stays(case, link, 3)
-    assert case.state() is State.STANDBY
+    assert case.state() is State.STANDBY, "the goodbye has its second"
     assert link.said == ["hang_up"]
     case.ask(Request.CALL)
     stays(case, case.connect(), 30)
     assert case.state() is State.STREAMING, "the next call has all its time"
+
+
+@pytest.mark.parametrize("demand", [False, True])
+@pytest.mark.parametrize("at", ["renewing", "connecting", "overlapping"])
+def test_a_call_ends_at_its_length_in_the_midst_of_a_renewal(demand: bool, at: str) -> None:
+    case = Case(demand=demand, max_call_s=60.0)
+    link = in_a_call(case) if demand else case.streaming()
+    stays(case, link, 59)
+    case.ask(Request.RECONNECT)
+    new = case.new_link()
+    if at != "renewing":
+        case.post(SessionCreated(2, SESSION))
+    if at == "overlapping":
+        case.post(Connected(2, new))
+    stays(case, link, 3)
+    case.users_look()
+    assert case.state() is (State.STANDBY if demand else State.WAITING)
+    assert case.attempts[1].stopped == (at != "overlapping")
+    assert link.closed
+    assert case.call.since_s is None
+    assert case.link is None
+
+
+@pytest.mark.parametrize("end", [ChannelClosed("evicted", 4005), ChannelClosed("bye", 1000)])
+def test_a_second_that_is_thrown_out_does_not_end_the_count_of_the_call(end: ChannelClosed) -> None:
+    case = Case(max_call_s=60.0)
+    link = case.streaming()
+    began_s = case.call.since_s
+    case.ask(Request.RECONNECT)
+    case.post(SessionCreated(2, SESSION), Connected(2, case.new_link()), LinkEnded(2, end))
+    assert case.state() is State.STREAMING
+    assert case.call.since_s == began_s
+    stays(case, link, 4)
+    assert case.state() is State.STREAMING
+
+
+def test_a_session_brought_along_is_not_wiped_by_a_plain_call() -> None:
+    case = Case()
+    case.streaming()
+    case.ask(Request.HANG_UP)
+    case.ask(Request.CALL, "wss://example.com/?ref=x")
+    case.ask(Request.CALL)
+    case.after(1.5)
+    assert case.attempts[1].given is not None
+
+
+def test_signals_on_the_way_out_read_no_configuration() -> None:
+    case = Case()
+    case.streaming()
+    case.post(Signalled(signal.SIGTERM), Signalled(signal.SIGHUP))
+    case.post(Signalled(signal.SIGTERM), Signalled(signal.SIGHUP))
+    assert (case.state(), case.reloads) == (State.STOPPED, 0)
 
 
 def test_a_device_that_is_alone_hangs_up() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import threading
 from collections import Counter
@@ -12,7 +11,15 @@ import pytest
 from ingestd.core import wire
 from ingestd.core.lifecycle import State
 from ingestd.core.times import DEFAULT
-from ingestd.errors import BackendError, BackendFault, ChannelClosed, ChannelError
+from ingestd.errors import (
+    BackendError,
+    BackendFault,
+    ChannelClosed,
+    ChannelError,
+    ProxyRefused,
+    RemoteProtocolError,
+    UpgradeRefused,
+)
 from ingestd.threads.mailbox import AttemptFailed, Connected, LinkEnded, RoomEvent, SessionCreated
 from tests.unit.supervisor_case import SESSION, Case
 
@@ -81,12 +88,12 @@ def test_a_bug_is_not_hastened_by_the_network(case: Case) -> None:
 def test_retry_after_is_kept_and_the_backoff_comes_on_top(case: Case, fault: BackendFault) -> None:
     case.begin()
     case.post(AttemptFailed(1, BackendError(fault, "slow down", 120.0)))
-    assert case.waiting_s() == pytest.approx(120.5)
+    assert case.waiting_s() == pytest.approx(144.5), "a fifth more at most, and the backoff"
     case.network_back()
-    assert 120 <= case.waiting_s() <= 120.5
+    assert 120 <= case.waiting_s() <= 144.5
     case.after(119.9)
     assert len(case.attempts) == 1
-    case.after(1)
+    case.after(25)
     assert len(case.attempts) == 2
     case.post(AttemptFailed(2, UNREACHABLE))
     assert case.waiting_s() == pytest.approx(1.0), "it was for once"
@@ -100,7 +107,7 @@ def test_a_sooner_attempt_is_not_put_off_by_an_event(case: Case) -> None:
     assert case.waiting_s() == pytest.approx(0.1)
 
 
-def test_chatter_makes_an_attempt_every_five_seconds_at_most(case: Case) -> None:
+def test_chatter_makes_an_attempt_every_five_seconds_in_the_long_run(case: Case) -> None:
     fail(case, UNREACHABLE)
     began = []
     for _ in range(600):
@@ -109,8 +116,47 @@ def test_chatter_makes_an_attempt_every_five_seconds_at_most(case: Case) -> None
         if case.state() is State.CREATING:
             began.append(case.now)
             fail(case, UNREACHABLE)
-    assert 10 <= len(began) <= 13
-    assert min(later - earlier for earlier, later in itertools.pairwise(began)) >= 4.8
+    assert 10 <= len(began) <= 15
+    assert all(began[number + 3] - began[number] >= 14.8 for number in range(len(began) - 3))
+
+
+def test_link_address_and_route_may_come_one_after_the_other(case: Case) -> None:
+    """What begins with the link fails at once, as there is no route yet."""
+    fail(case, UNREACHABLE)
+    for _ in range(3):
+        case.network_back()
+        assert case.waiting_s() <= 0.5
+        case.after(0.6)
+        fail(case, UNREACHABLE)
+        case.after(0.9)
+
+
+def test_a_network_that_came_while_an_attempt_was_young_counts_once_it_failed(case: Case) -> None:
+    fail(case, UNREACHABLE)
+    case.network_back()
+    case.after(0.6)
+    assert case.state() is State.CREATING
+    case.network_back()
+    assert case.state() is State.CREATING, "too young to be begun anew"
+    case.many_failures()
+    case.post(AttemptFailed(case.call.epoch, UNREACHABLE))
+    assert case.waiting_s() <= 0.5
+    case.after(0.6)
+    case.post(AttemptFailed(case.call.epoch, UNREACHABLE))
+    assert case.waiting_s() > 59, "but once"
+
+
+@pytest.mark.parametrize(
+    "error", [UpgradeRefused("503", 503), ChannelClosed("try later", 1013), RemoteProtocolError("x"), ProxyRefused("x", 403)]
+)
+def test_the_rooms_servers_answers_are_not_hastened_either(case: Case, error: ChannelError) -> None:
+    fail(case, UNREACHABLE)
+    case.after(case.waiting_s())
+    case.many_failures()
+    case.post(AttemptFailed(case.call.epoch, error))
+    before_s = case.waiting_s()
+    case.network_back()
+    assert case.waiting_s() == before_s
 
 
 def test_the_last_event_of_a_burst_counts(case: Case) -> None:
@@ -152,16 +198,12 @@ def test_an_old_attempt_is_begun_anew_and_a_young_one_is_not(case: Case, connect
 def test_chatter_does_not_keep_every_attempt_from_ending(case: Case) -> None:
     """A backend that takes eight seconds, and an interface that comes and goes every two."""
     case.begin()
-    for _ in range(20):
+    for _ in range(16):
         case.after(2)
         case.network_back()
-    assert case.call.epoch == 4, "three times begun anew, not closer than the hurry allows, and the last one runs on"
+    assert case.call.epoch == 4, "three times begun anew, and the last one runs on"
+    assert case.state() is State.CREATING
     case.connect()
-    case.post(LinkEnded(4, ChannelClosed("cut")))
-    case.after(case.waiting_s() + 6)
-    case.network_back()
-    case.after(0.5)
-    assert case.call.epoch == 6, "and once more where one has ended"
 
 
 # --- dead links ------------------------------------------------------------------------------------------------------

@@ -134,6 +134,11 @@ class Life(RuleBasedStateMachine):
             assert call.timer_s - self.case.now <= 3600.0
 
     @invariant()
+    def a_call_has_a_beginning(self) -> None:
+        if self.case.call.state in IN_THE_ROOM:
+            assert self.case.call.since_s is not None
+
+    @invariant()
     def links_are_as_the_state_says(self) -> None:
         state, connections = self.case.call.state, self.case.connections
         leaving = (State.HANGING_UP, State.REPLACING, State.STOPPING)

@@ -68,10 +68,36 @@ def test_the_word_of_joining_is_not_waited_for_for_ever(case: Case) -> None:
     first = case.streaming()
     case.ask(Request.RECONNECT)
     new = second(case)
+    case.hear(new)
     case.after(DEFAULT.overlap_s - 0.1)
     assert offered(case) == (first, new)
     case.after(0.1)
     assert offered(case) == (new, first)
+
+
+def test_a_second_that_brings_nothing_does_not_take_over(case: Case) -> None:
+    first = case.streaming()
+    case.ask(Request.RECONNECT)
+    new = second(case)
+    case.after(DEFAULT.overlap_s)
+    assert (case.state(), case.link) == (State.STREAMING, first)
+    assert new.said == ["hang_up"]
+    assert len(faults(case)) == 1
+
+
+def test_a_renewal_that_keeps_failing_is_tried_ever_more_seldom(case: Case) -> None:
+    link = case.streaming()
+    for _ in range(20):
+        case.hear(link)
+        case.after(1)
+    case.ask(Request.RECONNECT)
+    for _ in range(600):
+        if case.state() is State.RENEWING:
+            case.post(AttemptFailed(case.call.epoch, BackendError(BackendFault.TRANSIENT, "503")))
+        case.hear(link)
+        case.after(1)
+    assert case.link is link
+    assert 8 <= len(case.attempts) <= 20, "as many as out of the room"
 
 
 def test_a_goodbye_that_nobody_answers_has_an_end(case: Case) -> None:
@@ -250,7 +276,13 @@ def test_both_connections_bring_a_message_and_it_counts_once(case: Case) -> None
     message = wire.Message("T", "x", None, None, None, "id-1")
     other = wire.Message("T", "y", None, None, None, "id-2")
     case.post(RoomEvent(1, message), RoomEvent(2, message), RoomEvent(2, other))
-    assert [event.text for event in case.reporter.events if isinstance(event, wire.Message)] == ["x", "y"]
+    case.post(LinkJoined(2), RoomEvent(1, wire.Message("T", "late", None, None, None, "id-3")))
+    nameless = wire.Message("T", "no id", None, None, None, None)
+    case.post(RoomEvent(1, nameless), RoomEvent(2, nameless))
+    heard = [event.text for event in case.reporter.events if isinstance(event, wire.Message)]
+    assert heard == ["x", "y", "late", "no id"], "the first may bring what the second was not told"
+    case.post(LinkEnded(1, ChannelClosed("bye", 1000)), RoomEvent(1, wire.Message("T", "dead", None, None, None, "id-4")))
+    assert len([event for event in case.reporter.events if isinstance(event, wire.Message)]) == 4
 
 
 def test_a_session_that_was_brought_along_is_used_once_and_not_renewed() -> None:
@@ -268,6 +300,20 @@ def test_a_session_that_was_brought_along_is_used_once_and_not_renewed() -> None
     assert case.state() is State.STREAMING
     case.post(LinkEnded(1, ChannelClosed("cut")))
     assert case.state() is State.STANDBY, "nobody here can make another"
+
+
+def test_a_route_that_flaps_renews_ever_more_seldom(case: Case) -> None:
+    link = case.streaming()
+    for _ in range(300):
+        case.network.events = Events(came_back=False, changed=True)
+        case.supervisor.step()
+        link.rerouted = True
+        case.hear(link)
+        case.after(1)
+        if case.state() is State.RENEWING:
+            link = second(case)
+            case.post(LinkJoined(link.epoch))
+    assert 4 <= case.connections.count <= 8
 
 
 def test_totals_hold_over_a_renewal(case: Case) -> None:
