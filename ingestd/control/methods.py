@@ -24,7 +24,11 @@ def methods(
         current = connections.carrying
         if current is None:
             raise RpcError(UNAVAILABLE, "the device is not in the room")
-        if not current.post(text):
+        if current.post(text):
+            return True
+        # It may have handed the call to another in this moment.
+        successor = connections.carrying
+        if successor is None or successor is current or not successor.post(text):
             raise RpcError(UNAVAILABLE, "too many messages are waiting to be sent")
         return True
 

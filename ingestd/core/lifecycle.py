@@ -56,8 +56,8 @@ class Happening(enum.Enum):
     CONNECTED = "connected"
     FAILED = "failed"
     """The attempt, or the second connection before it took over."""
-    JOINED = "joined"
-    """The second connection is in the room."""
+    READY = "ready"
+    """The second connection is in the room, and nothing is missed on it."""
     CLOSED = "closed"
     LIMIT = "limit"
     """The call has lasted long enough; another may follow later."""
@@ -161,7 +161,7 @@ _RENEWAL: Final[dict[tuple[State, Happening], _Entry]] = {
             _H.STOP: (_S.STOPPING, (_A.CANCEL_TIMER, _A.ABANDON, _A.HANG_UP)),
         }.items()
     },
-    (_S.OVERLAPPING, _H.JOINED): (_S.STREAMING, (_A.CANCEL_TIMER, _A.SWITCH)),
+    (_S.OVERLAPPING, _H.READY): (_S.STREAMING, (_A.CANCEL_TIMER, _A.SWITCH)),
     (_S.OVERLAPPING, _H.TIMER): (_S.STREAMING, (_A.SWITCH,)),
     # Also where the service ends the first because the second came: no fault.
     (_S.OVERLAPPING, _H.CLOSED): (_S.STREAMING, (_A.CANCEL_TIMER, _A.SWITCH)),

@@ -17,7 +17,9 @@ from ingestd.errors import (
     BackendFault,
     CertificateError,
     ChannelClosed,
+    ChannelError,
     ProxyRefused,
+    RemoteProtocolError,
     UpgradeRefused,
 )
 
@@ -69,6 +71,19 @@ def cause_of(error: Exception) -> Cause:
             return Cause.EXPIRED if error.code == _EXPIRED else Cause.TRANSIENT
         case _:
             return Cause.TRANSIENT
+
+
+def by_network(error: Exception) -> bool:
+    """It may be over once the network is back: no server's answer, and nobody's purpose."""
+    match error:
+        case BackendError(fault=fault):
+            return fault in (BackendFault.UNREACHABLE, BackendFault.TLS)
+        case ChannelClosed(code=code):
+            return code is None and not error.ended
+        case UpgradeRefused() | ProxyRefused() | RemoteProtocolError():
+            return False
+        case _:
+            return isinstance(error, ChannelError)
 
 
 class Retry:

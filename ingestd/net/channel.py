@@ -18,7 +18,7 @@ from ingestd.core.liveness import Liveness
 from ingestd.core.rfc6455 import Frame, FrameReader, Opcode, Oversize
 from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import ChannelClosed, ChannelError, RemoteProtocolError, WireError
-from ingestd.net.stream import Stream
+from ingestd.net.stream import Stream, printable
 
 GATE_BYTES: Final = 5000
 """About ten media frames: what may be on its way, unacknowledged, before media is held back."""
@@ -90,6 +90,11 @@ class Channel:
         self._messages.append(text)
         return True
 
+    @property
+    def ready(self) -> bool:
+        """In the room, where it also knows of all subscriptions: nothing is missed from here on. Any thread."""
+        return self.joined and not self._subscriptions and self.liveness.rtt_ms is not None
+
     def hang_up(self) -> None:
         """Asks the sender to say what is queued, then `stop` and close, instead of more audio. Any thread."""
         if self._goodbye is None:
@@ -131,7 +136,7 @@ class Channel:
     # --- sender thread ------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """The first frame, which claims the session; right after opening. Raises ChannelClosed."""
+        """The first frame, which claims the session. Raises ChannelClosed."""
         self._write(rfc6455.encode_frame(Opcode.TEXT, wire.START))
 
     def send_media(self, pcm: bytes) -> bool:
@@ -174,10 +179,14 @@ class Channel:
                 self._write_message()
 
     def send_beside(self, now: float) -> None:
-        """Sends what is due where another link has the media: as `send_others`, but messages don't wait for frames.
+        """As `send_others`, where another link has the media: messages wait for no frame, but while the way is clogged.
 
-        Where the way is clogged they do wait. Raises ChannelClosed.
+        Raises ChannelClosed.
         """
+        while self._subscriptions and self._goodbye is None:  # before the first ping: its pong then tells of them too
+            if not self._flush():
+                return
+            self._write(rfc6455.encode_frame(Opcode.TEXT, self._subscriptions.popleft()))
         self._message_may_go = self._stream.unacknowledged_bytes() <= self._gate_bytes()
         self.send_others(now)
 
@@ -220,10 +229,7 @@ class Channel:
         return self._ended_by is not None or self._stream.has_buffered()
 
     def receive(self) -> list[wire.Event]:
-        """What has come in, in order; empty where there is nothing. Never waits.
-
-        Raises ChannelClosed or RemoteProtocolError when the connection is over.
-        """
+        """What has come in, in order; never waits. Raises ChannelClosed or RemoteProtocolError when all is over."""
         if self._ended_by is not None:
             raise self._ended_by
         data = self._stream.read()
@@ -284,16 +290,9 @@ class Channel:
                 # Answered in kind (RFC 6455 §5.5.1), but where this is the answer to our own nothing may follow that.
                 if self._goodbye is None:
                     self._goodbye = deque((rfc6455.encode_close(code if rfc6455.may_be_sent(code) else 1000),))
-                said = f" “{_printable(reason, self._ref)}”" if reason else ""
-                # Raised by `receive`, after the events before it.
+                said = f" “{printable(reason, self._ref)}”" if reason else ""
                 self._ended_by = ChannelClosed(f"the server closed the connection with code {code}{said}", code, reason)
                 return False
             case _:
                 self.wire_faults["binary"] += 1
         return True
-
-
-def _printable(text: str, secret: str) -> str:
-    if secret:
-        text = text.replace(secret, "<ref>")
-    return "".join(char if char.isprintable() else "?" for char in text)

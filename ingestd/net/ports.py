@@ -21,6 +21,10 @@ class Link(Protocol):
     messages_sent: int
     wire_faults: Counter[str]
 
+    @property
+    def ready(self) -> bool:
+        """In the room, which knows of all subscriptions: it may take over from another. Any thread."""
+
     def fileno(self) -> int:
         """For `poll`. Any thread."""
 

@@ -134,3 +134,10 @@ def describe(error: BaseException) -> str:
     # Of a library's text only what fits in a line: it can hold whatever the peer sent.
     text = "".join(char if char.isprintable() else " " for char in str(error)[:_MAX_TEXT_CHARS])
     return " ".join(text.split()) or type(error).__name__
+
+
+def printable(text: str, secret: str = "") -> str:
+    """A stranger's text for one line of a log, without the secret."""
+    if secret:
+        text = text.replace(secret, "<ref>")
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from ingestd.core.hurry import Hurry
 from ingestd.core.ingest_session import IngestSession
 from ingestd.core.lifecycle import ATTEMPTING, IN_THE_ROOM, Action, Happening, IllegalTransition, Lifecycle, State
-from ingestd.core.retry import Cause, Retry, cause_of
+from ingestd.core.retry import Cause, Retry, by_network, cause_of
 from ingestd.core.times import Times
-from ingestd.errors import (
-    BackendError,
-    BackendFault,
-    ChannelClosed,
-    ChannelError,
-    MeetingEnded,
-    ProxyRefused,
-    RemoteProtocolError,
-    UpgradeRefused,
-)
+from ingestd.errors import ChannelClosed, ChannelError, MeetingEnded
 from ingestd.net.ports import Link
 from ingestd.threads.attempt import Attempt
 from ingestd.threads.callplan import CallPlan
 from ingestd.threads.connections import Connections
 
-_HURRIES: Final = 3
 _BEGUN_ANEW_AT_MOST: Final = 3
 """Interfaces of no concern may chatter for ever: after so many in a row an attempt gets all its time."""
 
@@ -59,7 +49,7 @@ class Call:
         self._given: IngestSession | None = None  # for the next attempt, by whoever asked for the call
         self._arriving: Link | None = None
         self._error: Exception = ChannelError("nothing has failed yet")  # what the last attempt or link ended by
-        self._hurried_s: deque[float] = deque(maxlen=_HURRIES)  # when waits were ended early, the last few times
+        self._hurry = Hurry(times.hurry_every_s)
         self._network_came_s = -math.inf
         self._proved: int | None = None  # the epoch of the link that has lasted
         self.timer_s: float | None = None
@@ -222,22 +212,14 @@ class Call:
                 self.on(Happening.NETWORK_BACK, reason)
             case State.CREATING | State.CONNECTING if self.own and self._begun_anew < _BEGUN_ANEW_AT_MOST:
                 old = now - self._attempt_began_s > self._times.old_attempt_s
-                if old and self._hurry_from_s(now) <= now:
+                if old and self._hurry.from_s(now) <= now:
                     self._begun_anew += 1
                     self.on(Happening.NETWORK_BACK, reason)
 
     @property
     def failed_by_network(self) -> bool:
         """The last failure was not a server's answer."""
-        match self._error:
-            case BackendError(fault=fault):
-                return fault in (BackendFault.UNREACHABLE, BackendFault.TLS)
-            case ChannelClosed(code=code):
-                return code is None and not isinstance(self._error, MeetingEnded)
-            case UpgradeRefused() | ProxyRefused() | RemoteProtocolError():
-                return False
-            case error:
-                return isinstance(error, ChannelError)
+        return by_network(self._error)
 
     # --- what is done -----------------------------------------------------------------------------------------------
 
@@ -248,12 +230,6 @@ class Call:
         if self.state is State.WAITING and self._network_came_s > self._attempt_began_s and self.failed_by_network:
             self._network_came_s = -math.inf
             self.on(Happening.NETWORK_BACK, "the network came back meanwhile")
-
-    def _hurry_from_s(self, now: float) -> float:
-        """From when on a wait may be ended early: chatter must not undo the backoff."""
-        if len(self._hurried_s) < _HURRIES:
-            return now
-        return max(now, self._hurried_s[0] + _HURRIES * self._times.hurry_every_s)
 
     def _do(self, action: Action) -> None:
         connections, now = self.connections, self._now()
@@ -284,11 +260,11 @@ class Call:
             case Action.WAIT | Action.RENEW_LATER:
                 self._wait(now)
             case Action.HURRY:
-                soonest_s = max(self._hurry_from_s(now), self.not_before_s)
+                soonest_s = max(self._hurry.from_s(now), self.not_before_s)
                 sooner_s = soonest_s + self._random() * self._times.network_jitter_s
                 if self.timer_s is None or sooner_s < self.timer_s:
                     self.timer_s = sooner_s
-                    self._hurried_s.append(sooner_s)
+                    self._hurry.use(sooner_s)
             case Action.CANCEL_TIMER:
                 self.timer_s = None
 

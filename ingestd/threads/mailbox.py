@@ -50,6 +50,13 @@ class LinkJoined:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkReady:
+    """The link of `epoch`, beside another, could take over without a word or frame being missed."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class LinkEnded:
     """The link of `epoch` is over; seen by the sender or the receiver, or both."""
 
@@ -114,6 +121,7 @@ Mail = (
     | Connected
     | AttemptFailed
     | LinkJoined
+    | LinkReady
     | LinkEnded
     | RoomEvent
     | DeviceChanged

@@ -11,7 +11,7 @@ from ingestd.errors import ChannelError
 from ingestd.net.ports import Link
 from ingestd.threads.capture import Microphone
 from ingestd.threads.link_slot import LinkSlot
-from ingestd.threads.mailbox import LinkEnded, Mailbox
+from ingestd.threads.mailbox import LinkEnded, LinkReady, Mailbox
 from ingestd.threads.worker import Worker
 
 
@@ -34,6 +34,7 @@ class SenderThread(Worker):
         self.held_since_s: float | None = None
         """Since when the carrying link has taken no media (CLOCK_MONOTONIC), None while it does."""
         self._carrying: Link | None = None
+        self._ready_epoch = 0  # told of up to here
 
     @property
     def backlog_ms(self) -> float:
@@ -71,6 +72,10 @@ class SenderThread(Worker):
             beside.send_beside(time.monotonic())
         except ChannelError as error:
             self._end(beside, error)
+            return
+        if beside.epoch > self._ready_epoch and beside.ready:
+            self._ready_epoch = beside.epoch
+            self._mailbox.post(LinkReady(beside.epoch))
 
     def _end(self, link: Link, error: ChannelError) -> None:
         self._mailbox.post(LinkEnded(link.epoch, error))

@@ -22,6 +22,7 @@ from ingestd.threads.mailbox import (
     DeviceChanged,
     LinkEnded,
     LinkJoined,
+    LinkReady,
     Mail,
     Mailbox,
     RoomEvent,
@@ -134,8 +135,9 @@ class Supervisor:
                 call.link_ended(epoch, error)
             case LinkJoined(epoch):
                 self._vigil.joined(epoch, self._now())
+            case LinkReady(epoch):
                 if call.state is State.OVERLAPPING and epoch == call.epoch:
-                    call.on(Happening.JOINED, "the new session has taken over")
+                    call.on(Happening.READY, "the new session has taken over")
             case RoomEvent(epoch, event):
                 if self._vigil.room_event(epoch, event, self._now()):
                     call.meeting_left(epoch)

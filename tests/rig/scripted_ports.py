@@ -23,6 +23,7 @@ class ScriptedLink:
         self.call_id = call_id
         self.liveness = Liveness(time.monotonic())
         self.joined = False
+        self.ready = False
         self.media_sent = 0
         self.messages_sent = 0
         self.wire_faults: Counter[str] = Counter()

@@ -59,13 +59,27 @@ def test_pings_pongs_and_subscriptions_go_out_without_media(call: tuple[Channel,
     assert channel.receive() == []
     rounds(channel, 3)
     assert [peer.frame() for _ in range(5)] == [
-        (PONG, b"there?"),
-        (PING, b"1"),
         (TEXT, wire.encode_subscribe("A")),
         (TEXT, wire.encode_subscribe("B")),
+        (PONG, b"there?"),
+        (PING, b"1"),
         (TEXT, wire.encode_message("A", "hello")),
     ]
     assert (channel.media_sent, channel.messages_sent) == (0, 1)
+
+
+def test_it_may_take_over_once_it_has_joined_and_the_room_knows_of_all_topics(call: tuple[Channel, Peer]) -> None:
+    channel, peer = call
+    rounds(channel, 1)
+    assert [kind for kind, _ in (peer.frame() for _ in range(3))] == [TEXT, TEXT, PING], "the ping comes after all topics"
+    peer.send(server_frame(TEXT, b'{"event":"meeting-joined"}'))
+    assert select.select([channel], [], [], GUARD_S)[0]
+    channel.receive()
+    assert not channel.ready
+    peer.send(server_frame(PONG, b"1"))
+    assert select.select([channel], [], [], GUARD_S)[0]
+    channel.receive()
+    assert channel.ready
 
 
 def test_messages_wait_where_the_way_is_clogged(call: tuple[Channel, Peer]) -> None:

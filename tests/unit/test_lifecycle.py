@@ -98,7 +98,7 @@ def test_a_renewal_streams_on_the_first_until_the_second_has_joined() -> None:
     assert after(*call, H.SESSION_CREATED) == (S.RENEWING_CONNECTING, ())
     overlap = (*call, H.SESSION_CREATED, H.CONNECTED)
     assert after(*overlap) == (S.OVERLAPPING, (A.CANCEL_TIMER, A.ACCOMPANY))
-    assert after(*overlap, H.JOINED) == (S.STREAMING, (A.CANCEL_TIMER, A.SWITCH))
+    assert after(*overlap, H.READY) == (S.STREAMING, (A.CANCEL_TIMER, A.SWITCH))
     assert after(*overlap, H.TIMER) == (S.STREAMING, (A.SWITCH,))
     assert after(*overlap, H.CLOSED) == (S.STREAMING, (A.CANCEL_TIMER, A.SWITCH)), "evicted by the second: no fault"
     assert after(*overlap, H.FAILED) == (S.STREAMING, (A.DROP_SECOND, A.RENEW_LATER))

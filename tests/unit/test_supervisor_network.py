@@ -146,9 +146,10 @@ def test_a_network_that_came_while_an_attempt_was_young_counts_once_it_failed(ca
     assert case.waiting_s() > 59, "but once"
 
 
-@pytest.mark.parametrize(
-    "error", [UpgradeRefused("503", 503), ChannelClosed("try later", 1013), RemoteProtocolError("x"), ProxyRefused("x", 403)]
-)
+ANSWERS = [UpgradeRefused("503", 503), ChannelClosed("later", 1013), RemoteProtocolError("x"), ProxyRefused("x", 403)]
+
+
+@pytest.mark.parametrize("error", ANSWERS)
 def test_the_rooms_servers_answers_are_not_hastened_either(case: Case, error: ChannelError) -> None:
     fail(case, UNREACHABLE)
     case.after(case.waiting_s())

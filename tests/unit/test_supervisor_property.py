@@ -22,6 +22,7 @@ from ingestd.threads.mailbox import (
     Connected,
     LinkEnded,
     LinkJoined,
+    LinkReady,
     Request,
     RoomEvent,
     SessionCreated,
@@ -87,6 +88,10 @@ class Life(RuleBasedStateMachine):
     @rule(back=BACK)
     def joined(self, back: int) -> None:
         self.case.post(LinkJoined(self._epoch(back)))
+
+    @rule(back=BACK)
+    def ready(self, back: int) -> None:
+        self.case.post(LinkReady(self._epoch(back)))
 
     @rule(back=BACK, event=st.sampled_from(EVENTS))
     def room_event(self, back: int, event: wire.Event) -> None:
@@ -179,7 +184,7 @@ class Life(RuleBasedStateMachine):
                     self.session_created(0)
                     self.connected(0)
                 case State.OVERLAPPING:
-                    self.joined(0)
+                    self.ready(0)
                 case _:
                     case.after(1.0)
         raise AssertionError(case.state())

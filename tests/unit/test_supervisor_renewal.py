@@ -14,7 +14,7 @@ from ingestd.threads.mailbox import (
     AttemptFailed,
     Connected,
     LinkEnded,
-    LinkJoined,
+    LinkReady,
     Request,
     RoomEvent,
     SessionCreated,
@@ -52,7 +52,7 @@ def test_a_renewal_hands_over_once_the_second_has_joined(case: Case) -> None:
     assert offered(case) == (first, None)
     new = second(case)
     assert offered(case) == (first, new)
-    case.post(LinkJoined(2))
+    case.post(LinkReady(2))
     assert case.state() is State.STREAMING
     assert offered(case) == (new, first)
     assert first.said == ["hang_up"]
@@ -104,7 +104,7 @@ def test_a_goodbye_that_nobody_answers_has_an_end(case: Case) -> None:
     first = case.streaming()
     case.ask(Request.RECONNECT)
     new = second(case)
-    case.post(LinkJoined(2))
+    case.post(LinkReady(2))
     assert offered(case) == (new, first)
     case.after(DEFAULT.goodbye_s + 1)
     assert offered(case) == (new, None)
@@ -162,7 +162,7 @@ def test_a_renewal_that_fails_is_tried_again_and_the_first_streams_on(case: Case
         case.after(1)
     assert (len(case.attempts), case.state()) == (3, State.RENEWING)
     new = second(case)
-    case.post(LinkJoined(3))
+    case.post(LinkReady(3))
     assert case.link is new
 
 
@@ -196,7 +196,7 @@ def test_a_session_is_renewed_at_its_age() -> None:
     case.after(2)
     assert case.state() is State.RENEWING
     new = second(case)
-    case.post(LinkJoined(2))
+    case.post(LinkReady(2))
     case.hear(new)
     case.after(50)
     assert case.state() is State.STREAMING, "counted from its own beginning"
@@ -264,7 +264,7 @@ def test_a_route_that_changed_during_a_renewal_is_looked_at_after_it(case: Case)
     case.supervisor.step()
     new = second(case)
     new.rerouted = True
-    case.post(LinkJoined(2))
+    case.post(LinkReady(2))
     case.after(DEFAULT.settle_s)
     assert (case.state(), len(case.attempts)) == (State.RENEWING, 3)
 
@@ -276,12 +276,13 @@ def test_both_connections_bring_a_message_and_it_counts_once(case: Case) -> None
     message = wire.Message("T", "x", None, None, None, "id-1")
     other = wire.Message("T", "y", None, None, None, "id-2")
     case.post(RoomEvent(1, message), RoomEvent(2, message), RoomEvent(2, other))
-    case.post(LinkJoined(2), RoomEvent(1, wire.Message("T", "late", None, None, None, "id-3")))
+    case.post(LinkReady(2), RoomEvent(1, wire.Message("T", "late", None, None, None, "id-3")))
     nameless = wire.Message("T", "no id", None, None, None, None)
     case.post(RoomEvent(1, nameless), RoomEvent(2, nameless))
     heard = [event.text for event in case.reporter.events if isinstance(event, wire.Message)]
     assert heard == ["x", "y", "late", "no id"], "the first may bring what the second was not told"
-    case.post(LinkEnded(1, ChannelClosed("bye", 1000)), RoomEvent(1, wire.Message("T", "dead", None, None, None, "id-4")))
+    dead = wire.Message("T", "dead", None, None, None, "id-4")
+    case.post(LinkEnded(1, ChannelClosed("bye", 1000)), RoomEvent(1, dead))
     assert len([event for event in case.reporter.events if isinstance(event, wire.Message)]) == 4
 
 
@@ -312,7 +313,7 @@ def test_a_route_that_flaps_renews_ever_more_seldom(case: Case) -> None:
         case.after(1)
         if case.state() is State.RENEWING:
             link = second(case)
-            case.post(LinkJoined(link.epoch))
+            case.post(LinkReady(link.epoch))
     assert 4 <= case.connections.count <= 8
 
 
@@ -323,7 +324,7 @@ def test_totals_hold_over_a_renewal(case: Case) -> None:
     new = second(case)
     new.messages_sent = 1
     assert case.totals()[0] == 4
-    case.post(LinkJoined(2))
+    case.post(LinkReady(2))
     first.messages_sent = 5
     assert case.totals()[0] == 6, "its goodbye says what was queued"
     case.post(LinkEnded(1, ChannelClosed("bye", 1000)))
