@@ -7,50 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tests.rig import netns
 from tests.rig.figures import Figures
+from tests.rig.heard import Heard
 from tests.rig.memory_device import MemoryDevice, device_config
-from tests.rig.memory_ports import frame_numbers
 from tests.rig.process import wait_until
 from tests.rig.proxy import FaultProxy
 from tests.standin.client import SocketFault, StandIn
 
-STALE_MS = 250.0
 CUT_S = 10.0
 WARM_S = 4.0
 AFTER_S = 6.0
-
-
-class Heard:
-    """Every frame that reached the room, over all sessions, with its age on arrival."""
-
-    def __init__(self, room: StandIn, start_s: float, frame_s: float) -> None:
-        times: list[NDArray[np.float64]] = []
-        numbers: list[NDArray[np.int64]] = []
-        for call in room.calls():
-            kept = room.received(call.call_id)
-            assert set(kept.sizes_bytes.tolist()) <= {320}
-            if len(kept.times_s):
-                times.append(kept.times_s)
-                numbers.append(frame_numbers(kept.samples.reshape(-1, 160)))
-        self.times_s = np.concatenate(times)
-        self.numbers = np.concatenate(numbers)
-        self.ages_ms = (self.times_s - start_s - self.numbers * frame_s) * 1000
-
-    def stale_after(self, moment_s: float) -> int:
-        """Frames older than STALE_MS that came in after `moment_s`."""
-        return int(np.sum((self.times_s >= moment_s) & (self.ages_ms > STALE_MS)))
-
-    def oldest_after_ms(self, moment_s: float) -> float:
-        """The greatest age of what came in after `moment_s`."""
-        return float(self.ages_ms[self.times_s >= moment_s].max())
-
-    def first_after_s(self, moment_s: float) -> float:
-        """Seconds from `moment_s` to the next fresh frame."""
-        fresh = (self.times_s >= moment_s) & (self.ages_ms <= STALE_MS)
-        return float(self.times_s[fresh].min() - moment_s)
 
 
 @pytest.mark.root

@@ -37,12 +37,17 @@ class Heard:
     @property
     def lost(self) -> NDArray[np.int64]:
         """Numbers between the first and the last that never came."""
-        return np.setdiff1d(np.arange(self.numbers.min(), self.numbers.max() + 1), self.numbers)
+        whole = self._whole
+        return np.setdiff1d(np.arange(whole.min(), whole.max() + 1), whole)
 
     @property
     def doubled(self) -> int:
         """How many came once more than once."""
-        return len(self.numbers) - len(np.unique(self.numbers))
+        return len(self._whole) - len(np.unique(self._whole))
+
+    @property
+    def _whole(self) -> NDArray[np.int64]:
+        return self.numbers[self.numbers > 0]
 
     @property
     def longest_gap_s(self) -> float:
