@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ingestd.config.reload import Change, Reloader
 from ingestd.config.watch import FileWatch
 from ingestd.core import wire
 from ingestd.core.level import Gain
+from ingestd.core.lifecycle import State
 from ingestd.core.topics import TopicSet
 from ingestd.errors import ConfigError, IngestdError
 from ingestd.planning import where
@@ -76,11 +78,16 @@ class Reloading:
         change = self._reloader.load()
         plan = self._new_plan(change)  # before anything changes: its files may be missing
         words = self._apply(change, plan)
-        if warning := self._reloader.kept(change):
-            LOG.warning("%s", warning)
+        # Written by a thread of its own: a busy SD card may take seconds, and this one has a watchdog to feed.
+        threading.Thread(target=self._keep, args=(self._reloader, change), name="keep", daemon=True).start()
         self.faults = ()
         LOG.info("%s", words)
         return words
+
+    @staticmethod
+    def _keep(reloader: Reloader, change: Change) -> None:
+        if warning := reloader.kept(change):
+            LOG.warning("%s", warning)
 
     def _apply(self, change: Change, plan: CallPlan) -> str:
         config = self.config = change.config
@@ -91,9 +98,7 @@ class Reloading:
                 gain.set(side.gain_db)
         new, gone = self._topics.follow(config.messaging.subscribe)
         words = [wire.encode_subscribe(topic) for topic in new] + [wire.encode_unsubscribe(topic) for topic in gone]
-        for link in self._call.connections.all():
-            for word in words:
-                link.post(word)
+        posted = all(link.post(word) for link in self._call.connections.all() for word in words)
         limits = config.session
         self._vigil.limits.change(limits.max_age_s, limits.max_call_s, limits.hangup_when_alone_s)
         self._vigil.own_id = config.session.participant.id
@@ -101,8 +106,9 @@ class Reloading:
             self._vigil.token = FileWatch(Path(config.backend.token_file))
         self._reporter.where = where(config, self._path)
         self._call.follow(plan)
-        if change.session:
-            self._call.renew("the configuration has changed")
+        # A wait may be for a file that the configuration only names.
+        if change.session or not posted or self._call.state is State.WAITING:
+            self._call.renew("the configuration was read anew")
         return _words(change)
 
 

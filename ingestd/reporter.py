@@ -87,8 +87,9 @@ class Reporter:
             case State.CREATING | State.CONNECTING:
                 return epoch == 1
             case State.STREAMING:
-                mended = self.faults.over(_SESSION, now)
-                return self._ends.over(_SESSION, now) and mended
+                wrong = self.faults.current(_SESSION)
+                mended, rejoined = self.faults.over(_SESSION, now), self._ends.over(_SESSION, now)
+                return mended if wrong else rejoined
             case State.RENEWING:
                 return not self.faults.current(_SESSION)
             case State.RENEWING_CONNECTING | State.OVERLAPPING:
@@ -120,7 +121,7 @@ class Reporter:
             case wire.MeetingJoined(room_id):
                 LOG.debug("joined room %s", _shown(room_id))
             case wire.MeetingLeft(message):
-                LOG.info("the meeting ended for this device: %s", _shown(message))
+                LOG.debug("the meeting ended for this device: %s", _shown(message))
             case _:
                 LOG.debug("ignored an event this version does not know")
 

@@ -50,6 +50,7 @@ class FaultLog:
         self._current: dict[str, dict[str, _Current]] = {}  # the latest stands last
         self._over_s: dict[tuple[str, str], float] = {}
         self._told: set[str] = set()  # areas of which somebody was told that something is wrong
+        self._news: dict[tuple[str, str], tuple[float, float]] = {}  # when it was told, and from when it may be again
         self._kept_back: dict[str, tuple[float, float]] = {}  # by area: until when, and for how long the next time
 
     def all(self) -> tuple[Fault, ...]:
@@ -61,7 +62,8 @@ class FaultLog:
         # Several at once: two that take turns for a week are no news either.
         current = self._current.setdefault(area, {})
         present = current.pop(key, None)
-        flapping = now - self._over_s.get((area, key), -math.inf) < FLAPPING_S
+        told_s, quiet_until_s = self._news.get((area, key), (-math.inf, -math.inf))
+        flapping = now - self._over_s.get((area, key), -math.inf) < FLAPPING_S or now < quiet_until_s
         again = present is not None or flapping
         known = next((fault for fault in self._faults if (fault.area, fault.key) == (area, key)), None)
         others = tuple(fault for fault in self._faults if fault is not known)
@@ -72,6 +74,12 @@ class FaultLog:
         if len(current) > KEPT:
             del current[next(iter(current))]
         if not again:
+            # What keeps coming back after a while is told ever more seldom.
+            quiet_s = 2 * (quiet_until_s - told_s) if now - told_s < 2 * SELDOMEST_S else FLAPPING_S
+            self._news.pop((area, key), None)
+            self._news[area, key] = now, now + min(quiet_s, SELDOMEST_S)
+            if len(self._news) > 4 * KEPT:
+                del self._news[next(iter(self._news))]
             self._told.add(area)
             self._kept_back.pop(area, None)
         return not again

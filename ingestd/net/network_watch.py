@@ -73,10 +73,6 @@ class NetworkWatch:
             events |= self._reader.read(data)
         return events
 
-    def came_back(self) -> bool:
-        """`take`, for who asks for nothing else."""
-        return self.take().came_back
-
     def close(self) -> None:
         """Gives the socket back."""
         if self._sock is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import time
 from collections.abc import Callable
@@ -45,9 +44,12 @@ def ask(mailbox: Mailbox, request: Request, ws_url: str | None = None) -> str:
 class Desk:
     """Does what is asked for. The supervisor's thread."""
 
-    def __init__(self, call: Call, reload: Callable[[], str]) -> None:
-        """`reload` reads the configuration anew and tells what came of it; raises IngestdError."""
+    def __init__(
+        self, call: Call, reload: Callable[[], str], bug: Callable[[str, BaseException], None]
+    ) -> None:
+        """`reload` reads the configuration anew and tells what came of it; raises IngestdError. `bug` hears of ours."""
         self._call = call
+        self._bug = bug
         self._reload = reload
 
     def serve(self, asked: Asked) -> None:
@@ -56,11 +58,18 @@ class Desk:
             asked.answer(self._serve(asked))
         except IngestdError as error:
             asked.answer(error)
+        except Exception as error:  # noqa: BLE001 - a bug met by one request must not end the call
+            self._bug(f"{asked.request.value} failed by {type(error).__name__}", error)
+            asked.answer(NotNow(f"{type(error).__name__} in ingestd; see its journal"))
 
     def reload(self) -> None:
         """As asked for by a signal, which nobody waits to see answered: the log has it."""
-        with contextlib.suppress(IngestdError):
+        try:
             self._reload()
+        except IngestdError:
+            pass  # told
+        except Exception as error:  # noqa: BLE001 - as above
+            self._bug(f"a reload failed by {type(error).__name__}", error)
 
     def _serve(self, asked: Asked) -> str:
         call = self._call

@@ -28,7 +28,9 @@ class Connections:
         self._leaving: Link | None = None
         self._leaving_until_s = 0.0
         self.count = 0
-        """Links that have carried the call."""
+        """Links that have carried the call,"""
+        self.renewals = 0
+        """and those among them that took over from another."""
         self._messages_sent = 0  # of the links that are gone
         self._wire_faults: Counter[str] = Counter()
         self.started = 0.0
@@ -70,6 +72,7 @@ class Connections:
         self.count += 1
         if first is not None:
             self.taken_over_from = first.epoch
+            self.renewals += 1
             self._leaving, self._leaving_until_s = first, self._now() + self._goodbye_s
         self._offer()
         if first is not None:

@@ -34,6 +34,7 @@ from ingestd.threads.supervisor_ports import NetworkEvents, Reporter
 from ingestd.threads.vigil import Vigil
 
 _HEARTBEAT_S: Final = 1.0
+_STOPPED_S: Final = 3.0
 
 
 class Supervisor:
@@ -62,7 +63,7 @@ class Supervisor:
         self._route_check_s: float | None = None
         self._rerouting = Backoff(lambda: 1.0, times.hurry_every_s, times.person_most_s)
         self._rerouted_s = self._reroute_from_s = -math.inf
-        self._next_beat_s = 0.0
+        self._next_beat_s = self._beat_s = 0.0
         self._failed = False
 
     def run(self) -> bool:
@@ -80,7 +81,7 @@ class Supervisor:
 
     def begin(self) -> None:
         """The first attempt; `run` then makes a `step` whenever there is mail, a network event, or `due_s` has come."""
-        self._next_beat_s = self._now()
+        self._next_beat_s = self._beat_s = self._now()
         if self._call.plan.demand:
             self._call.on(Happening.STAND_BY, "waiting until a call is asked for")
         else:
@@ -191,7 +192,9 @@ class Supervisor:
         call = self._call
         call.connections.tick()
         call.judge()
-        if (verdict := self._vigil.verdict(now)) is not None:
+        stopped = now - self._beat_s > _STOPPED_S  # all of this process was: what came meanwhile is still unread
+        self._beat_s = now
+        if not stopped and (verdict := self._vigil.verdict(now)) is not None:
             call.give_up_link(verdict)
         elif (over := self._vigil.call_over(call.since_s, now)) is not None:
             call.finish(over)

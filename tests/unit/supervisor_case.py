@@ -124,6 +124,7 @@ class Case:
         self.slots = (LinkSlot(), LinkSlot())
         self.attempts: list[FakeAttempt] = []
         self.reloads = 0
+        self.reload_error: Exception | None = None
         self.retry = Retry(lambda: 1.0)
         self.connections = Connections(self.slots, DEFAULT.goodbye_s, lambda: self.now)
         self.plan = CallPlan(self._new_attempt, demand, break_first)
@@ -142,7 +143,7 @@ class Case:
             mailbox=self.mailbox,
             call=self.call,
             vigil=self.vigil,
-            desk=Desk(self.call, self._reload),
+            desk=Desk(self.call, self._reload, self.reporter.bug),
             network=self.network,
             reporter=self.reporter,
             now=lambda: self.now,
@@ -155,6 +156,8 @@ class Case:
 
     def _reload(self) -> str:
         self.reloads += 1
+        if self.reload_error is not None:
+            raise self.reload_error
         return "read anew"
 
     @property

@@ -230,3 +230,15 @@ def test_a_dead_link_is_the_same_fault_however_long_it_took() -> None:
     assert ChannelClosed("closed", 1011).key != ChannelClosed("closed", 1001).key
     assert ChannelError("HTTP status 503").key != ChannelError("HTTP status 401").key
     assert WireError("oversize", "x").key != WireError("binary", "x").key
+
+
+def test_what_comes_back_every_forty_seconds_for_a_day_is_told_ever_more_seldom() -> None:
+    log = FaultLog()
+    news = 0
+    for n in range(86_400 // 40):
+        news += told(log, T + 40 * n)
+        log.over("session", T + 40 * n + 1)
+    assert 5 <= news <= 10 + 86_400 / SELDOMEST_S
+    assert told(log, T + 86_400 + 3 * SELDOMEST_S), "after a while without it, it is news again"
+    log.over("session", T + 86_400 + 3 * SELDOMEST_S + 1)
+    assert told(log, T + 86_400 + 3 * SELDOMEST_S + 60)

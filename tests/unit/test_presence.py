@@ -130,17 +130,6 @@ def test_the_device_itself_is_no_other() -> None:
     assert presence.alone_since(T + 60) == T
 
 
-def test_a_restart_forgets_everything() -> None:
-    presence = joined()
-    presence.participant_joined("a", T)
-    presence.heard(T)
-    presence.restart()
-    assert presence.others is None
-    assert presence.describe(T) == "waiting to be joined"
-    presence.joined(T + 5)
-    assert presence.alone_since(T + 6) == T + 5
-
-
 @pytest.mark.parametrize(
     ("after_s", "said"), [(0, "0 s"), (59, "50 s"), (60, "1 min"), (7140, "119 min"), (7200, "2 h"), (9e5, "250 h")]
 )

@@ -16,11 +16,14 @@ from ingestd.core import wire
 from ingestd.core.level import Gain
 from ingestd.core.lifecycle import State
 from ingestd.core.topics import TopicSet
-from ingestd.errors import BackendError, BackendFault, ConfigError
+from ingestd.errors import BackendError, BackendFault, CertificateError, ConfigError
 from ingestd.reloading import Reloading
 from ingestd.system.state_files import write_state
 from ingestd.threads.callplan import CallPlan
+from ingestd.threads.mailbox import LinkEnded
+from tests.rig.process import wait_until
 from tests.rig.scripted_ports import ScriptedLink
+from tests.unit.peers import GUARD_S
 from tests.unit.reporter_case import Case as ReporterCase
 from tests.unit.reporter_case import reporter_case
 from tests.unit.supervisor_case import Case
@@ -105,7 +108,8 @@ def test_what_a_session_is_asked_for_with_takes_a_new_session(rig: Rig) -> None:
     assert rig.plans == 1
     assert rig.reporter.reporter.where.room_id == "efgh"
     assert rig.reloading.config.session.room_id == "efgh"
-    assert "efgh" in (rig.state / "last-good.yaml").read_text()
+    kept = rig.state / "last-good.yaml"
+    wait_until(lambda: kept.exists() and "efgh" in kept.read_text(), GUARD_S, "what was kept")
 
 
 def test_gain_topics_and_limits_are_taken_over_without_one(rig: Rig) -> None:
@@ -154,3 +158,17 @@ def test_files_that_the_new_one_names_and_that_cannot_be_loaded_change_nothing(r
     assert rig.reloading.config.session.room_id == "abcd"
     rig.plan_error = None
     assert "session.room_id" in rig.reloading.reload(), "and are taken over once they can"
+
+
+def test_a_wait_ends_as_a_file_may_have_been_mended_that_is_only_named(rig: Rig) -> None:
+    rig.case.post(LinkEnded(1, CertificateError("the server's certificate is refused")))
+    assert rig.case.waiting_s() >= 30
+    rig.reloading.reload()
+    assert rig.case.state() is State.CREATING
+
+
+def test_topics_that_the_queue_refuses_come_with_a_new_session(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rig.case.link, "post", lambda _text: False)
+    rig.write(messaging={"subscribe": ["NEW"]})
+    rig.reloading.reload()
+    assert rig.case.state() is State.RENEWING

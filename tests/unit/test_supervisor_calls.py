@@ -266,3 +266,14 @@ def test_the_configuration_read_anew_may_want_the_device_in_the_room() -> None:
     case.call.follow(CallPlan(case._new_attempt, demand=False))
     assert case.state() is State.CREATING
     assert case.ask(Request.RELOAD) == "read anew"
+
+
+def test_a_bug_met_by_a_request_is_told_and_ends_nothing() -> None:
+    case = Case()
+    case.streaming()
+    case.reload_error = KeyError("x")
+    answer = case.ask(Request.RELOAD)
+    assert isinstance(answer, NotNow)
+    case.post(Signalled(signal.SIGHUP))
+    assert case.state() is State.STREAMING
+    assert case.reporter.bugs == ["reload failed by KeyError", "a reload failed by KeyError"]

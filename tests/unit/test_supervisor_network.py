@@ -268,6 +268,23 @@ def test_a_link_whose_peer_answered_pings_and_does_no_more_is_given_up(case: Cas
     assert any("ping" in reason and fault for _, _, reason, fault in case.reporter.states)
 
 
+def test_a_process_that_was_stopped_reads_what_came_before_it_judges(case: Case) -> None:
+    link = case.streaming()
+    first = link.liveness.ping(case.now)
+    assert first is not None
+    link.liveness.pong(first, case.now)
+    case.after(3)
+    second = link.liveness.ping(case.now)
+    assert second is not None
+    case.now += 60.0
+    case.supervisor.step()
+    assert case.state() is State.STREAMING
+    link.liveness.pong(second, case.now)
+    case.hear(link)
+    case.after(2)
+    assert (case.state(), link.said) == (State.STREAMING, [])
+
+
 def test_a_silent_peer_is_given_up(case: Case) -> None:
     link = case.streaming()
     case.after(DEFAULT.silent_for_s)
