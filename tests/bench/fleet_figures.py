@@ -18,9 +18,13 @@ LAST_BACK_S: Final = 60.0
 _LEGEND: Final = (
     "The backend is away for five minutes, in which it refuses requests or is silent, and then serves so many percent "
     "of the fleet in a second. cut only: it was never away. site: a network came back, and all devices saw it. "
+    "old: nobody was cut, but sessions of an hour that began within one minute have to be renewed, most of them while "
+    "the backend is away; the devices stream on. token: nobody was cut, but all see a new token at once, while the "
+    "backend is away or with nothing wrong. told: cut, and all told by 429 to wait 60 s. "
     "peak: most requests in any second after the return, in percent of the fleet; first s: those in the first second "
-    "after the cut. half, all: seconds from the return until so many stream. refused: requests after the return that "
-    "were one too many, in percent of the fleet; they cost the simulated backend nothing."
+    "of the outage. half, all: seconds from the return, or from when a renewal was due after it, until so many stream "
+    "by new sessions. refused: requests after the return that were one too many, in percent of the fleet; they cost "
+    "the simulated backend nothing."
 )
 
 

@@ -19,9 +19,9 @@ RETRY_AFTER_S: Final = 5
 UNREACHABLE: Final = BackendError(BackendFault.UNREACHABLE, "can't reach the backend")
 
 
-def refusal(status: int) -> BackendError:
+def refusal(status: int, retry_after_s: int = RETRY_AFTER_S) -> BackendError:
     """What the daemon makes of an answer of 503, or of 429 with Retry-After."""
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 429 else {}
+    headers = {"Retry-After": str(retry_after_s)} if status == 429 else {}
     try:
         read_answer(status, headers, b"")
     except BackendError as error:
@@ -31,7 +31,7 @@ def refusal(status: int) -> BackendError:
 
 @dataclass
 class Service:
-    """Away from 0 s to `back_s`, then serves `capacity` requests in any second; what is more costs it nothing."""
+    """Away from 0 s to `back_s`, else serves `capacity` requests in any second; what is more costs it nothing."""
 
     back_s: float
     silent: bool
@@ -39,6 +39,8 @@ class Service:
     capacity: int | None
     busy: BackendError
     """How it refuses what is more."""
+    limiting: bool = False
+    """While away, it is there and refuses everything like what is more."""
     accepted_s: list[float] = field(default_factory=list)
 
     def ask(self, now_s: float, rtt_s: float) -> tuple[float, BackendError | None]:
@@ -46,7 +48,9 @@ class Service:
 
         To be asked in the order of time.
         """
-        if now_s < self.back_s:
+        if 0.0 <= now_s < self.back_s:
+            if self.limiting:
+                return _RTTS_TO_ANSWER * rtt_s, self.busy
             return (DEFAULT.answer_s if self.silent else _RTTS_TO_REFUSE * rtt_s), UNREACHABLE
         served = self.accepted_s
         if self.capacity is not None and len(served) >= self.capacity and served[-self.capacity] > now_s - 1.0:

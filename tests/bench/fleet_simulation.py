@@ -1,4 +1,4 @@
-"""A fleet in virtual time: all stream, all are cut at 0 s, and each tries until it streams again."""
+"""A fleet in virtual time: all stream, all are cut at 0 s or renew, and each tries until it has a new session."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ _CUT: Final = ChannelClosed("the connection was reset")
 
 @dataclass(frozen=True)
 class Record:
-    """What happened, in seconds from the cut on."""
+    """What happened, in seconds from the cut on, or from when the backend went away."""
 
     requests_s: NDArray[np.float64]
     """When each request was made, in order."""
     accepted_s: NDArray[np.float64]
     """Those that were served."""
     streaming_s: NDArray[np.float64]
-    """When each device streamed again."""
+    """When each device streamed again, or by its new session."""
+    wanted_s: NDArray[np.float64]
+    """Since when each device wanted that: the cut, or when a renewal was due."""
 
 
 @dataclass(frozen=True)
@@ -42,26 +44,38 @@ class NetworkReturn:
 
 
 def simulate(
-    service: Service, policies: Sequence[Policy], rtts_s: Sequence[float], network: NetworkReturn | None = None
+    service: Service,
+    policies: Sequence[Policy],
+    rtts_s: Sequence[float],
+    network: NetworkReturn | None = None,
+    renewals_s: Sequence[float] | None = None,
 ) -> Record:
-    """Runs until all devices stream; each has a policy of its own and its own way to the service."""
-    fleet = _Fleet(service, policies, rtts_s)
+    """Runs until all devices stream; each has a policy of its own and its own way to the service.
+
+    Where `renewals_s` says when each device wants another session, none is cut: it streams by the one it has meanwhile.
+    So its policy is new once: that session has lasted, and proved good, long before.
+    """
+    firsts_s = [policy.wait_s(_CUT) for policy in policies] if renewals_s is None else renewals_s
+    fleet = _Fleet(service, policies, rtts_s, firsts_s)
     if network is not None:
         fleet.run(until_s=network.at_s)
         fleet.hurry(network)
     fleet.run(until_s=math.inf)
-    return Record(np.array(fleet.requests_s), np.array(service.accepted_s), np.array(fleet.streaming_s))
+    wanted_s = np.zeros(len(policies)) if renewals_s is None else np.array(renewals_s)
+    return Record(np.array(fleet.requests_s), np.array(service.accepted_s), np.array(fleet.streaming_s), wanted_s)
 
 
 class _Fleet:
-    """Each device either waits or tries, until `_due_s`; a device that streams has nothing due."""
+    """Each device either waits or tries, until `_due_s`; a device that has its session has nothing due."""
 
-    def __init__(self, service: Service, policies: Sequence[Policy], rtts_s: Sequence[float]) -> None:
+    def __init__(
+        self, service: Service, policies: Sequence[Policy], rtts_s: Sequence[float], firsts_s: Sequence[float]
+    ) -> None:
         self._service = service
         self._policies = policies
         self._rtts_s = rtts_s
         count = len(policies)
-        self._due_s = [policy.wait_s(_CUT) for policy in policies]
+        self._due_s = list(firsts_s)
         self._trying = [False] * count
         self._began_s = [0.0] * count
         self._failure: list[Exception | None] = [None] * count

@@ -7,20 +7,32 @@ import math
 import random
 import subprocess
 import sys
+from array import array
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ingestd.core.times import DEFAULT
+from ingestd.core.retry import Retry
+from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import BackendError, BackendFault, ChannelClosed
+from ingestd.threads.mailbox import AttemptFailed
 from tests.bench import fleet
 from tests.bench.fleet import AT_ONCE, FIXED, MAIN, OURS, Result, Scenario, most_in_a_second, run_scenario
 from tests.bench.fleet_figures import add_figures
 from tests.bench.fleet_policies import Fixed, Ours, Policy
-from tests.bench.fleet_service import RETRY_AFTER_S, Service, refusal
+from tests.bench.fleet_renewals import (
+    CONNECTED_FROM_S,
+    CONNECTED_WITHIN_S,
+    MAX_AGE_S,
+    of_a_new_token,
+    of_old_sessions,
+)
+from tests.bench.fleet_service import RETRY_AFTER_S, UNREACHABLE, Service, refusal
 from tests.bench.fleet_simulation import NetworkReturn, Record, simulate
 from tests.rig.figures import Figures
+from tests.unit.supervisor_case import START_S, Case
 
 ROOT = Path(__file__).parents[2]
 DEVICES = 400
@@ -39,6 +51,17 @@ class Counting:
         return self._policy.wait_s(error)
 
 
+class Forgetful:
+    """The daemon's policy, were its waits to begin anew each time."""
+
+    def __init__(self, random: Callable[[], float], times: Times) -> None:
+        self._random = random
+        self._times = times
+
+    def wait_s(self, error: Exception) -> float:
+        return Ours(self._random, self._times).wait_s(error)
+
+
 def lockstep(wait_s: float, rtt_s: float, service: Service, devices: int = 50) -> Record:
     return simulate(service, [Fixed(wait_s)] * devices, [rtt_s] * devices)
 
@@ -47,16 +70,76 @@ def lockstep(wait_s: float, rtt_s: float, service: Service, devices: int = 50) -
 def test_every_device_streams_at_the_end_once(scenario: Scenario) -> None:
     record = run_scenario(scenario, DEVICES, seed=5).record
     assert len(record.streaming_s) == len(record.accepted_s) == DEVICES
-    assert np.all(record.streaming_s > scenario.outage_s)
+    assert np.all(record.streaming_s > record.wanted_s)
+    assert np.all((record.streaming_s > scenario.outage_s) | (record.wanted_s < 0.0))
     assert np.all(np.diff(record.requests_s) >= 0.0)
 
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name or "main")
 def test_never_more_is_served_than_the_capacity(scenario: Scenario) -> None:
     record = run_scenario(scenario, DEVICES, seed=5).record
-    assert np.all(record.accepted_s >= scenario.outage_s)
+    assert not np.any((record.accepted_s >= 0.0) & (record.accepted_s < scenario.outage_s))
     if scenario.capacity_percent is not None:
         assert most_in_a_second(record.accepted_s) <= DEVICES * scenario.capacity_percent / 100.0
+
+
+def test_a_device_that_streams_asks_again_when_the_real_call_does() -> None:
+    case = Case(max_age_s=MAX_AGE_S)
+    case.call.retry = Retry(random.Random(3).random)
+    link = case.streaming()
+    began_s, fails_s = array("d"), math.inf
+    while len(began_s) < 12:
+        case.after(min(case.supervisor.due_s(), fails_s) - case.now)
+        case.hear(link)
+        if case.now >= fails_s:
+            fails_s = math.inf
+            case.post(AttemptFailed(case.call.epoch, UNREACHABLE))
+        elif len(case.attempts) > 1 + len(began_s):
+            began_s.append(case.now)
+            fails_s = case.now + 0.1
+    assert case.link is link
+    away = Service(3600.0, False, None, refusal(503))
+    model = simulate(away, [Ours(random.Random(3).random, DEFAULT)], [0.1], renewals_s=[0.0])
+    assert began_s[0] == START_S + MAX_AGE_S
+    assert np.allclose(np.array(began_s) - began_s[0], model.requests_s[:12])
+
+
+def test_waits_that_begin_anew_while_the_first_session_streams_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = next(scenario for scenario in OURS if scenario.old)
+    monkeypatch.setattr(fleet, "Ours", Forgetful)
+    assert run_scenario(scenario, DEVICES, seed=1).peak_percent_per_s > 50.0
+
+
+def test_devices_renew_at_the_first_beat_after_their_own_age() -> None:
+    assert of_old_sessions(1, lambda: 0.0) == [CONNECTED_FROM_S + MAX_AGE_S]
+    # A half each of the greatest spread, of the minute, and of a beat.
+    old_s = CONNECTED_FROM_S + CONNECTED_WITHIN_S / 2 + 0.95 * MAX_AGE_S
+    assert of_old_sessions(1, lambda: 0.5) == [old_s + 0.5]
+    many = np.array(of_old_sessions(2000, random.Random(1).random))
+    assert np.mean((many >= 0.0) & (many < 300.0)) == pytest.approx(300.0 / 360.0, abs=0.03)
+
+
+def test_a_renewal_asks_when_it_is_due_and_is_late_from_then_on() -> None:
+    away = Service(60.0, False, None, refusal(503))
+    record = simulate(away, [Fixed(7.0)] * 3, [0.1] * 3, renewals_s=[-9.0, 50.0, 70.0])
+    assert np.allclose(record.requests_s, [-9.0, 50.0, 57.1, 64.2, 70.0])
+    assert np.allclose(record.streaming_s, [-8.2, 65.0, 70.8])
+    result = Result(Scenario(name="x", title="x", outage_s=60.0), 3, record)
+    assert (result.all_back_s, result.half_back_s) == pytest.approx((5.0, 2.9))
+    assert (result.first_second_percent, result.refused_percent) == (0.0, 0.0)
+
+
+def test_all_see_a_new_token_within_a_beat() -> None:
+    seen_s = of_a_new_token(DEVICES, random.Random(1).random, 150.0)
+    assert min(seen_s) >= 150.0
+    assert 150.9 < max(seen_s) < 151.0
+
+
+def test_all_who_are_told_to_wait_wait_as_long_at_least() -> None:
+    scenario = next(scenario for scenario in AT_ONCE if scenario.limiting)
+    requests_s = run_scenario(scenario, DEVICES, seed=1).record.requests_s
+    assert np.count_nonzero(requests_s < 1.0) == np.count_nonzero(requests_s < 60.0) == DEVICES
+    assert np.count_nonzero(requests_s < 120.0) >= 2 * DEVICES
 
 
 def test_every_request_is_either_served_or_followed_by_a_wait() -> None:
@@ -143,9 +226,8 @@ def test_the_busiest_second_is_found_wherever_it_begins() -> None:
 
 def test_what_is_promised_is_judged_from_the_return_on() -> None:
     requests_s = np.concatenate((np.zeros(100), 300.0 + np.arange(10.0), np.full(6, 320.0)))
-    record = Record(
-        requests_s, np.arange(300.0, 310.0, dtype=np.float64), np.linspace(301.0, 380.5, 100, dtype=np.float64)
-    )
+    streaming_s = np.linspace(301.0, 380.5, 100, dtype=np.float64)
+    record = Record(requests_s, np.arange(300.0, 310.0, dtype=np.float64), streaming_s, np.zeros(100))
     figures = Figures()
     add_figures(figures, [Result(MAIN, 100, record)])
     assert figures.values["fleet_first_second_percent"] == 100.0
