@@ -32,7 +32,7 @@ from ingestd.core.times import DEFAULT, Times
 from ingestd.core.topics import TopicSet
 from ingestd.health import progress
 from ingestd.net.network_watch import NetworkWatch
-from ingestd.planning import call_plan, where
+from ingestd.planning import call_plan, checked_call_plan, where
 from ingestd.reloading import Reloading
 from ingestd.reporter import Reporter
 from ingestd.system.journal import LOG
@@ -71,7 +71,7 @@ class Daemon:
         mended_by: Sequence[str] = (),
         times: Times = DEFAULT,
     ) -> None:
-        """Raises BackendError where TLS files can't be loaded, StartError where the control socket can't be had.
+        """Raises StartError where the control socket can't be had.
 
         `path` is the configuration's, for advice; `reloader` reads it anew. `mended_by`: what is wrong with it, where
         this is the last good one. `times` are shortened by tests.
@@ -131,7 +131,7 @@ class Daemon:
             self._reporter,
             self._call,
             self._vigil,
-            lambda change: call_plan(change.config, topics.all, self._mailbox, times),
+            lambda change: checked_call_plan(change.config, topics.all, self._mailbox, times),
             topics,
             {"audio.capture.gain_db": self._microphone.gain, "audio.playback.gain_db": speaker.gain},
             config,
@@ -142,7 +142,7 @@ class Daemon:
             mailbox=self._mailbox,
             call=self._call,
             vigil=self._vigil,
-            desk=Desk(self._call, self._reloading.reload),
+            desk=Desk(self._call, self._reloading.reload, self._reporter.bug),
             network=self._network,
             reporter=self._reporter,
             times=times,

@@ -12,10 +12,11 @@ from ingestd.config import Config
 from ingestd.core.ingest_session import IngestSession, request_body
 from ingestd.core.remedies import Where
 from ingestd.core.times import Times
-from ingestd.net.backend import Backend, tls_of
+from ingestd.net.backend import Backend
 from ingestd.net.cancel import Cancel
 from ingestd.net.dialer import Dialer
 from ingestd.net.opener import ChannelOpener
+from ingestd.net.tls_files import TlsFiles
 from ingestd.threads.attempt import Attempt
 from ingestd.threads.callplan import CallPlan
 from ingestd.threads.mailbox import Mailbox
@@ -31,10 +32,24 @@ class _Given:
         return self.session
 
 
+def tls_files(config: Config) -> TlsFiles:
+    """The TLS files that `config` names; looks at none of them."""
+    cert = config.backend.client_cert
+    return TlsFiles(config.backend.ca_file, (cert.cert_file, cert.key_file) if cert else None)
+
+
+def checked_call_plan(
+    config: Config, topics: Callable[[], Iterable[str]], mailbox: Mailbox, times: Times
+) -> CallPlan:
+    """`call_plan` for a configuration that is to replace a good one. Raises BackendError where TLS files are not."""
+    tls_files(config).context()
+    return call_plan(config, topics, mailbox, times)
+
+
 def call_plan(config: Config, topics: Callable[[], Iterable[str]], mailbox: Mailbox, times: Times) -> CallPlan:
-    """Raises BackendError where TLS files can't be loaded."""
+    """Opens no file: what an attempt needs, it loads itself, so that a fault in it is that attempt's."""
     backend, session = config.backend, config.session
-    tls = tls_of(backend)
+    tls = tls_files(config).context
     proxy_url = backend.proxy.reveal() if backend.proxy else None
     own = Backend(backend.url, Path(backend.token_file), backend.auth_scheme, tls, proxy_url, times)
     opener = ChannelOpener(Dialer(tls, proxy_url, times), topics, times)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ingestd.config import schema
 from ingestd.config.secret import read_token
 from ingestd.core.ingest_session import MAX_ANSWER_BYTES, IngestSession, read_answer
 from ingestd.core.times import DEFAULT, Times
@@ -26,29 +25,6 @@ if TYPE_CHECKING:
     import requests
 
 
-def tls_context(ca_file: Path | None, client_cert: tuple[Path, Path] | None = None) -> ssl.SSLContext:
-    """The system's CAs plus `ca_file`; `client_cert` is (certificate, key). Raises BackendError."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        if ca_file is not None:
-            context.load_verify_locations(cafile=str(ca_file))
-        if client_cert is not None:
-            context.load_cert_chain(str(client_cert[0]), str(client_cert[1]))
-    except OSError as error:  # ssl.SSLError is one
-        raise BackendError(
-            BackendFault.TLS,
-            f"can't load backend.ca_file or backend.client_cert: {stream.describe(error)}; check both files",
-        ) from error
-    return context
-
-
-def tls_of(backend: schema.Backend) -> ssl.SSLContext:
-    """`tls_context` of what the configuration says."""
-    cert = backend.client_cert
-    return tls_context(backend.ca_file, (cert.cert_file, cert.key_file) if cert else None)
-
-
 @dataclass(frozen=True, slots=True)
 class Backend:
     """Where sessions come from: the service itself or a broker that answers alike."""
@@ -56,7 +32,8 @@ class Backend:
     url: str
     token_file: Path
     auth_scheme: str
-    tls: ssl.SSLContext
+    tls: Callable[[], ssl.SSLContext]
+    """What verifies, asked for every session (`net.tls_files`). Raises BackendError."""
     proxy_url: str | None = field(default=None, repr=False)
     """May hold a password. Without one the environment's is taken."""
     times: Times = DEFAULT
@@ -67,9 +44,10 @@ class Backend:
         import requests
 
         token = self._token()
+        tls = self.tls() if urlsplit(self.url).scheme == "https" else None
         with contextlib.ExitStack() as open_connection:
             try:
-                with _http(lambda: self._connected(cancel, open_connection)) as http:
+                with _http(lambda: self._connected(tls, cancel, open_connection)) as http:
                     response = http.post(
                         self.url,
                         json=body,
@@ -88,13 +66,13 @@ class Backend:
             answer = answer.replace(token.encode("ascii"), b"<token>")  # a refusal may quote what it refuses
         return read_answer(response.status_code, response.headers, answer)
 
-    def _connected(self, cancel: Cancel, open_connection: contextlib.ExitStack) -> DeadlineSocket:
+    def _connected(
+        self, tls: ssl.SSLContext | None, cancel: Cancel, open_connection: contextlib.ExitStack
+    ) -> DeadlineSocket:
         """A connection to the backend, which `cancel` ends until `open_connection` is over."""
         parts = urlsplit(self.url)
-        secure = parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
+        port = parts.port or (80 if tls is None else 443)
         deadline_s = time.monotonic() + self.times.attempt_s
-        tls = self.tls if secure else None
         sock = reach(parts.hostname or "", port, tls, self.proxy_url, cancel, deadline_s, self.times)
         try:
             open_connection.enter_context(cancel.watching(sock))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -28,9 +29,10 @@ _MAX_HANDSHAKE_BYTES: Final = 32768
 
 @dataclass(frozen=True, slots=True)
 class Dialer:
-    """Opens connections. `tls` verifies; it is never made to do otherwise."""
+    """Opens connections."""
 
-    tls: ssl.SSLContext
+    tls: Callable[[], ssl.SSLContext]
+    """What verifies, asked for every connection (`net.tls_files`). Raises BackendError."""
     proxy_url: str | None = field(default=None, repr=False)
     """May hold a password. Without one the environment's is taken."""
     times: Times = DEFAULT
@@ -48,7 +50,8 @@ class Dialer:
         port = parts.port or (443 if secure else 80)
         if deadline_s <= time.monotonic():
             raise ChannelError("no time left to connect: the session expires before it can be claimed")
-        sock = reach(host, port, self.tls if secure else None, self.proxy_url, cancel, deadline_s, self.times)
+        tls = self.tls() if secure else None
+        sock = reach(host, port, tls, self.proxy_url, cancel, deadline_s, self.times)
         try:
             with cancel.watching(sock):
                 _upgrade(sock, ws_url, min(deadline_s, time.monotonic() + self.times.upgrade_s))

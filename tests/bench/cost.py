@@ -145,7 +145,7 @@ def _room() -> Iterator[Channel]:
         try:
             assert peer.stdout is not None
             session = IngestSession(f"wss://127.0.0.1:{int(peer.stdout.readline())}/", None, _GUARD_S)
-            opener = ChannelOpener(Dialer(context), tuple)
+            opener = ChannelOpener(Dialer(lambda: context), tuple)
             yield opener.open(session, 1, Cancel(), time.monotonic() + _GUARD_S)
         finally:
             end(peer)

@@ -71,14 +71,15 @@ def test_a_missing_configuration_says_what_to_do(tmp_path: Path) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_a_control_socket_that_cannot_be_had_is_a_clear_fault(tmp_path: Path) -> None:
+def test_a_control_socket_that_cannot_be_had_is_a_clear_fault_and_no_fault_of_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "ingestd.yaml"
     path.write_text(
         "backend: {url: https://example.com/}\n"
         f"session: {SESSION}\ncontrol: {{socket: {tmp_path}/absent/control.sock}}\n"
     )
     refused = run("--config", path)
-    assert refused.returncode == 78
+    assert refused.returncode == 75
+    assert "a later start may succeed" in refused.stderr
     assert f"{tmp_path}/absent/control.sock" in refused.stderr
     assert "Traceback" not in refused.stderr
 

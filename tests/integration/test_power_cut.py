@@ -48,22 +48,22 @@ class PoweredDevice:
         )
 
     @contextmanager
-    def on(self, text: str | None) -> Iterator[subprocess.Popen[bytes]]:
-        """In the room, with `text` as its configuration, None for no file; then the power is cut."""
+    def on(self, text: str | None, wanted: str = "streaming") -> Iterator[subprocess.Popen[bytes]]:
+        """In the state `wanted`, with `text` as its configuration, None for no file; then the power is cut."""
         if text is not None:
             self.config.write_text(text)
         with self.log.open("wb") as log:
             daemon = spawn([*INGESTD, "--config", self.config], env={"STATE_DIRECTORY": str(self.state)}, stderr=log)
         try:
-            wait_until(lambda: daemon.poll() is not None or self._streaming(), 20, "the room", every=0.05)
+            wait_until(lambda: daemon.poll() is not None or self._is(wanted), 20, "the room", every=0.05)
             assert daemon.poll() is None, self.log.read_text()
             yield daemon
         finally:
             daemon.kill()
             end(daemon)
 
-    def refused(self, *more: str) -> list[str]:
-        """What a start says that ends at once, by 78."""
+    def refused(self, *more: str, status: int = 78) -> list[str]:
+        """What a start says that ends at once, by `status`."""
         done = subprocess.run(
             [*INGESTD, "--config", self.config, *more],
             env={"STATE_DIRECTORY": str(self.state)},
@@ -72,7 +72,7 @@ class PoweredDevice:
             text=True,
             timeout=30,
         )
-        assert done.returncode == 78, done.stderr
+        assert done.returncode == status, done.stderr
         assert "Traceback" not in done.stderr
         return done.stderr.splitlines()
 
@@ -93,9 +93,9 @@ class PoweredDevice:
         assert valid is not None
         return valid.config
 
-    def _streaming(self) -> bool:
+    def _is(self, state: str) -> bool:
         try:
-            return bool(self.status()["state"] == "streaming")
+            return bool(self.status()["state"] == state)
         except OSError:
             return False
 
@@ -203,13 +203,65 @@ def test_where_the_last_good_one_is_damaged_too_both_are_named(device: PoweredDe
     assert "2 faults" in last
 
 
-def test_a_last_good_one_that_cannot_be_built_from_is_named(device: PoweredDevice) -> None:
-    device.config.write_text(device.text.replace(str(device.socket), "/nowhere/c.sock"))
+def test_where_only_the_start_fails_the_status_asks_for_another_one(device: PoweredDevice) -> None:
+    nowhere = device.text.replace(str(device.socket), "/nowhere/c.sock")
+    device.config.write_text(nowhere)
+    (first, last) = device.refused(status=75)
+    assert first.startswith(f"{device.config}: can't listen on /nowhere/c.sock")
+    assert "a later start may succeed" in last
     kept = LastGood(device.state, write_state)
     kept.keep(read_config(device.config).tree)
-    first, second, _ = device.refused()
+    first, second, _ = device.refused(status=75)
     assert first.startswith(f"{device.config}: can't listen on /nowhere/c.sock")
     assert second.startswith(f"{device.last_good}: can't listen on /nowhere/c.sock")
+    device.config.write_text("nonsense: [")
+    assert len(device.refused(status=75)) == 3
+    device.last_good.write_bytes(b"")
+    device.config.write_text(nowhere)
+    assert "is damaged" in device.refused(status=75)[1]
+
+
+def test_a_ca_file_that_was_emptied_leaves_the_device_up_until_it_is_mended(
+    device: PoweredDevice, room: StandIn, tmp_path: Path
+) -> None:
+    """The file is the same for the configuration and the last good one: neither can do without."""
+    assert room.ca_file is not None
+    content = room.ca_file.read_bytes()
+    own = tmp_path / "own-ca.pem"
+    own.write_bytes(content)
+    text = device.text.replace(str(room.ca_file), str(own))
+    with device.on(text):
+        pass
+    own.write_bytes(b"")
+    with device.on(text, wanted="waiting") as daemon:
+        first, fault = device.errors()
+        assert ON_LAST_GOOD in first
+        assert fault.startswith(f"{device.config}: can't load backend.ca_file ({own}): the file is empty")
+        assert f"{device.last_good}: can't load backend.ca_file ({own}): the file is empty" in device.log.read_text()
+        status = device.status()
+        assert status["config"]["last_good"]
+        assert "can't load backend.ca_file" in status["reason"]
+        own.write_bytes(content)
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: device.status()["state"] == "streaming", 10, "the room")
+        assert not device.status()["config"]["last_good"]
+    own.write_bytes(b"")
+    assert "can't load backend.ca_file" in device.refused("--check")[0]
+    device.last_good.unlink()
+    assert "can't load backend.ca_file" in device.refused()[0]
+
+
+def test_a_reload_of_certificates_that_cannot_be_loaded_changes_nothing(
+    device: PoweredDevice, tmp_path: Path
+) -> None:
+    with device.on(device.text) as daemon:
+        kept = device.last_good.read_bytes()
+        device.config.write_text(device.text.replace("ca_file: /", "ca_file: /nowhere/").replace("abcd", "wxyz"))
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: "nothing has changed" in device.log.read_text(), 5, "the fault in the log")
+        assert "can't load backend.ca_file (/nowhere/" in device.log.read_text()
+        assert device.status()["state"] == "streaming"
+        assert device.last_good.read_bytes() == kept
 
 
 def test_a_check_is_strict_and_touches_nothing(device: PoweredDevice) -> None:

@@ -118,7 +118,7 @@ def test_no_connection_fails_with_both_directions_busy(
     port, context = flooded
     with FaultProxy(port) as proxy, ThreadPoolExecutor(AT_ONCE) as pool:
         proxy.jitter(0, 4, max_piece=700, seed=11)
-        opener = ChannelOpener(Dialer(context), tuple)
+        opener = ChannelOpener(Dialer(lambda: context), tuple)
         calls = [pool.submit(_one_call, opener, proxy.port) for _ in range(connections)]
         failed = [failures for call in calls if (failures := call.result())]
     assert figures.add(f"tls_duplex_failed_of_{connections}", len(failed), max=0), failed[:10]

@@ -56,8 +56,8 @@ def sessions_at(port: int) -> Handler:
 
 
 def attempt(mailbox: Mailbox, port: int, token_file: Path) -> Attempt:
-    sessions = Backend(f"http://127.0.0.1:{port}/", token_file, "bearer", PLAIN, None, FOR_EVER)
-    opener = ChannelOpener(Dialer(PLAIN, None, FOR_EVER), lambda: ["CHAT"], Times(silent_for_s=5.0))
+    sessions = Backend(f"http://127.0.0.1:{port}/", token_file, "bearer", lambda: PLAIN, None, FOR_EVER)
+    opener = ChannelOpener(Dialer(lambda: PLAIN, None, FOR_EVER), lambda: ["CHAT"], Times(silent_for_s=5.0))
     made = Attempt(mailbox, 7, sessions, opener, {}, Cancel)
     made.start()
     return made

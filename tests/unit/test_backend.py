@@ -59,7 +59,7 @@ class Service:
 
 
 def plain(port: int, token_file: Path, scheme: str = "bearer", **more: Any) -> Backend:
-    return Backend(f"http://127.0.0.1:{port}/v2/ingest/sessions", token_file, scheme, PLAIN, **more)
+    return Backend(f"http://127.0.0.1:{port}/v2/ingest/sessions", token_file, scheme, lambda: PLAIN, **more)
 
 
 def refused(made: Backend, body: dict[str, Any] | None = None) -> BackendError:
@@ -257,7 +257,7 @@ def test_nobody_there_is_told_in_a_few_words(token_file: Path) -> None:
     assert error.fault is BackendFault.UNREACHABLE
     said = f"can't reach the backend (backend.url): can't connect to 127.0.0.1:{port}: Connection refused; check"
     assert str(error).startswith(said)
-    error = refused(Backend("https://no-such-host.invalid/", token_file, "bearer", PLAIN))
+    error = refused(Backend("https://no-such-host.invalid/", token_file, "bearer", lambda: PLAIN))
     assert error.fault is BackendFault.UNREACHABLE
     assert "can't resolve no-such-host.invalid" in str(error)
 

@@ -14,8 +14,9 @@ import trustme
 
 from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import BackendError, BackendFault
-from ingestd.net.backend import Backend, tls_context
+from ingestd.net.backend import Backend
 from ingestd.net.cancel import Cancel
+from ingestd.net.tls_files import TlsFiles
 from tests.unit.peers import client_tls, header, read_head, read_request, server_tls, serving, until_closed
 from tests.unit.proxies import Tunnel
 
@@ -58,14 +59,14 @@ def refused(made: Backend) -> BackendError:
 
 
 def secure(port: int, token_file: Path, tls: ssl.SSLContext) -> Backend:
-    return Backend(f"https://127.0.0.1:{port}/", token_file, "bearer", tls)
+    return Backend(f"https://127.0.0.1:{port}/", token_file, "bearer", lambda: tls)
 
 
 def test_an_extra_ca_is_trusted(token_file: Path, tmp_path: Path, ca: trustme.CA) -> None:
     ca_file = tmp_path / "ca.pem"
     ca.cert_pem.write_to_path(str(ca_file))
     with serving(Service(), server_tls(ca)) as server:
-        assert secure(server.port, token_file, tls_context(ca_file)).create({}, Cancel()).ws_url == URL
+        assert secure(server.port, token_file, TlsFiles(ca_file).context()).create({}, Cancel()).ws_url == URL
 
 
 def test_a_wrong_certificate_is_refused_before_the_token_is_sent(token_file: Path, ca: trustme.CA) -> None:
@@ -86,35 +87,31 @@ def test_a_client_certificate_is_shown(token_file: Path, tmp_path: Path, ca: tru
     tls.verify_mode = ssl.CERT_REQUIRED
     ca.configure_trust(tls)
     with serving(Service(), tls) as server:
-        shown = tls_context(files["ca.pem"], (files["cert.pem"], files["key.pem"]))
+        shown = TlsFiles(files["ca.pem"], (files["cert.pem"], files["key.pem"])).context()
         assert secure(server.port, token_file, shown).create({}, Cancel()).ws_url == URL
-        error = refused(secure(server.port, token_file, tls_context(files["ca.pem"])))
+        error = refused(secure(server.port, token_file, TlsFiles(files["ca.pem"]).context()))
     assert error.fault is BackendFault.TLS
     assert "check backend.client_cert" in str(error)
 
 
-@pytest.mark.parametrize("spoil", ["absent", "nonsense", "directory"])
-def test_a_ca_file_that_cannot_be_loaded_is_told_at_once(spoil: str, tmp_path: Path) -> None:
-    path = tmp_path / "ca.pem"
-    if spoil == "nonsense":
-        path.write_text("-----BEGIN CERTIFICATE-----\nnope\n-----END CERTIFICATE-----\n")
-    elif spoil == "directory":
-        path.mkdir()
-    with pytest.raises(BackendError, match=r"can't load backend\.ca_file or backend\.client_cert") as raised:
-        tls_context(path)
-    assert raised.value.fault is BackendFault.TLS
-
-
-def test_verification_is_always_on() -> None:
-    context = tls_context(None)
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
-    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+def test_a_ca_file_that_a_power_cut_emptied_is_that_requests_fault_until_it_is_mended(
+    token_file: Path, tmp_path: Path, ca: trustme.CA
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(b"")
+    with serving(Service(), server_tls(ca)) as server:
+        made = Backend(f"https://127.0.0.1:{server.port}/", token_file, "bearer", TlsFiles(ca_file).context)
+        error = refused(made)
+        assert error.fault is BackendFault.TLS
+        assert f"can't load backend.ca_file ({ca_file}): the file is empty" in str(error)
+        assert server.connections == 0
+        ca.cert_pem.write_to_path(str(ca_file))
+        assert made.create({}, Cancel()).ws_url == URL
 
 
 def proxied(port: int, proxy_port: int, token_file: Path, tls: ssl.SSLContext, times: Times = DEFAULT) -> Backend:
     proxy = f"http://user:hunter2@127.0.0.1:{proxy_port}"
-    return Backend(f"https://127.0.0.1:{port}/", token_file, "bearer", tls, proxy, times)
+    return Backend(f"https://127.0.0.1:{port}/", token_file, "bearer", lambda: tls, proxy, times)
 
 
 def test_through_a_proxy_the_token_stays_inside_tls(token_file: Path, ca: trustme.CA) -> None:
@@ -168,7 +165,7 @@ def test_the_environments_proxy_is_taken_for_requests_too(
         tunnel = Tunnel(server.port)
         with serving(tunnel) as proxy:
             monkeypatch.setenv("https_proxy", f"127.0.0.1:{proxy.port}")
-            made = Backend("https://api.example/v2", token_file, "bearer", client_tls(ca))
+            made = Backend("https://api.example/v2", token_file, "bearer", lambda: client_tls(ca))
             assert made.create({}, Cancel()).ws_url == URL
     assert tunnel.heads[0].startswith(b"CONNECT api.example:443 ")
     assert header(service.requests[0], "Host") == "api.example"

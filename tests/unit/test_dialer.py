@@ -42,7 +42,7 @@ def ca() -> trustme.CA:
 
 def dial(port: int, tls: ssl.SSLContext | None = None, within_s: float = GUARD_S, times: Times = DEFAULT) -> Stream:
     url = f"{'wss' if tls else 'ws'}://127.0.0.1:{port}{SECRET}"
-    return Dialer(tls or PLAIN, None, times).open(url, Cancel(), time.monotonic() + within_s)
+    return Dialer(lambda: tls or PLAIN, None, times).open(url, Cancel(), time.monotonic() + within_s)
 
 
 def error(handler: Handler, within_s: float = GUARD_S, times: Times = DEFAULT) -> ChannelError:
@@ -112,13 +112,13 @@ def test_nobody_listening_is_told_at_once() -> None:
 def test_a_name_that_does_not_resolve_is_told() -> None:
     for host in ("no-such-host.invalid", "a" * 64 + ".example", "a..b"):
         with pytest.raises(ChannelError, match="can't resolve"):
-            Dialer(PLAIN).open(f"wss://{host}{SECRET}", Cancel(), time.monotonic() + GUARD_S)
+            Dialer(lambda: PLAIN).open(f"wss://{host}{SECRET}", Cancel(), time.monotonic() + GUARD_S)
 
 
 @pytest.mark.parametrize("url", ["ws://192.0.2.1/?ref=s3", "http://127.0.0.1/?ref=s3", "wss:///?ref=s3", "nonsense s3"])
 def test_plain_text_beyond_this_machine_is_refused_before_anything_is_sent(url: str) -> None:
     with pytest.raises(BackendError) as raised:
-        Dialer(PLAIN).open(url, Cancel(), time.monotonic() + GUARD_S)
+        Dialer(lambda: PLAIN).open(url, Cancel(), time.monotonic() + GUARD_S)
     assert "s3" not in str(raised.value)
 
 

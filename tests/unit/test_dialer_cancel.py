@@ -78,9 +78,9 @@ def test_an_attempt_is_cancelled_wherever_it_waits(
 
             def attempt(cancel: Cancel) -> None:
                 if kind.startswith("ws"):
-                    Dialer(tls, proxy, FOR_EVER).open(url, cancel, time.monotonic() + LONG_S)
+                    Dialer(lambda: tls, proxy, FOR_EVER).open(url, cancel, time.monotonic() + LONG_S)
                 else:
-                    Backend(url, token, "bearer", tls, proxy, FOR_EVER).create({}, cancel)
+                    Backend(url, token, "bearer", lambda: tls, proxy, FOR_EVER).create({}, cancel)
 
             ended_by_cancel(attempt, lambda: disturb is deaf or line.stats().accepted)
             after = open_sockets()
@@ -104,7 +104,7 @@ def test_an_answer_that_is_awaited_can_be_cancelled(stage: str, tmp_path: Path) 
         until_closed(sock)
 
     with serving(handle) as server:
-        made = Backend(f"http://127.0.0.1:{server.port}/", token, "bearer", PLAIN, None, FOR_EVER)
+        made = Backend(f"http://127.0.0.1:{server.port}/", token, "bearer", lambda: PLAIN, None, FOR_EVER)
         ended_by_cancel(lambda cancel: made.create({}, cancel), asked.is_set)
 
 
@@ -118,7 +118,7 @@ def test_a_handshake_within_tls_can_be_cancelled(ca: trustme.CA) -> None:
 
     with serving(handle, server_tls(ca)) as server:
         url = f"wss://127.0.0.1:{server.port}/"
-        made = Dialer(client_tls(ca), None, FOR_EVER)
+        made = Dialer(lambda: client_tls(ca), None, FOR_EVER)
         ended_by_cancel(lambda cancel: made.open(url, cancel, time.monotonic() + LONG_S), asked.is_set)
 
 
@@ -141,11 +141,11 @@ def test_a_look_up_can_be_cancelled(stuck_dns: threading.Event, tmp_path: Path) 
     token = tmp_path / "token"
     token.write_text("t0ken\n")
     before = open_sockets()
-    made = Backend("https://stuck.example/", token, "bearer", PLAIN, None, FOR_EVER)
+    made = Backend("https://stuck.example/", token, "bearer", lambda: PLAIN, None, FOR_EVER)
     ended_by_cancel(lambda cancel: made.create({}, cancel), stuck_dns.is_set)
     stuck_dns.clear()
     url = "wss://stuck.example/"
-    dialer = Dialer(PLAIN, None, FOR_EVER)
+    dialer = Dialer(lambda: PLAIN, None, FOR_EVER)
     ended_by_cancel(lambda cancel: dialer.open(url, cancel, time.monotonic() + LONG_S), stuck_dns.is_set)
     assert open_sockets() == before
 
@@ -155,7 +155,7 @@ def test_an_address_that_does_not_answer_is_given_up_after_its_rounds() -> None:
         nobody.black_hole()
         before = open_sockets()
         started = time.monotonic()
-        made = Dialer(PLAIN, None, Times(connect_rounds_s=(0.1, 0.2, 0.3)))
+        made = Dialer(lambda: PLAIN, None, Times(connect_rounds_s=(0.1, 0.2, 0.3)))
         with pytest.raises(ChannelError, match=r"can't connect to 127.0.0.1:\d+: timed out; check the network"):
             made.open(f"ws://127.0.0.1:{nobody.port}/", Cancel(), time.monotonic() + GUARD_S)
         assert time.monotonic() - started > 0.55
@@ -169,7 +169,7 @@ def test_what_was_cancelled_before_is_not_begun() -> None:
     assert cancel.requested
     with serving(until_closed) as server:
         with pytest.raises(ChannelClosed, match="abandoned"):
-            Dialer(PLAIN).open(f"ws://127.0.0.1:{server.port}/", cancel, time.monotonic() + GUARD_S)
+            Dialer(lambda: PLAIN).open(f"ws://127.0.0.1:{server.port}/", cancel, time.monotonic() + GUARD_S)
         assert server.connections == 0
 
 

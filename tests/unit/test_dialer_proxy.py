@@ -29,7 +29,7 @@ def ca() -> trustme.CA:
 def dial(
     ca: trustme.CA, proxy_port: int, port: int, login: str = "", scheme: str = "wss", times: Times = DEFAULT
 ) -> Stream:
-    proxied = Dialer(client_tls(ca), f"http://{login}127.0.0.1:{proxy_port}", times)
+    proxied = Dialer(lambda: client_tls(ca), f"http://{login}127.0.0.1:{proxy_port}", times)
     return proxied.open(f"{scheme}://127.0.0.1:{port}/v?ref=vs_secret", Cancel(), time.monotonic() + GUARD_S)
 
 
@@ -143,7 +143,7 @@ def test_the_environments_proxy_leads_beyond_this_machine(
         with serving(tunnel) as proxy:
             monkeypatch.setenv(name, f"http://jane:hunter2@127.0.0.1:{proxy.port}")
             url = "wss://room.example/v?ref=vs_secret"
-            Dialer(client_tls(ca)).open(url, Cancel(), time.monotonic() + GUARD_S).close()
+            Dialer(lambda: client_tls(ca)).open(url, Cancel(), time.monotonic() + GUARD_S).close()
             assert tunnel.heads[0].startswith(b"CONNECT room.example:443 HTTP/1.1\r\n")
             assert header(tunnel.heads[0], "Proxy-Authorization") == "Basic " + b64encode(b"jane:hunter2").decode()
 
@@ -154,8 +154,8 @@ def test_the_environments_proxy_is_named_where_it_is_at_fault(ca: trustme.CA, mo
     with serving(answering(b"HTTP/1.1 407 Login\r\n\r\n")) as proxy:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
         with pytest.raises(ProxyRefused, match="check user and password in https_proxy of the environment"):
-            Dialer(client_tls(ca)).open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S)
+            Dialer(lambda: client_tls(ca)).open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S)
 
 
 def test_the_proxys_password_is_not_in_the_dialers_repr(ca: trustme.CA) -> None:
-    assert "hunter2" not in repr(Dialer(client_tls(ca), "http://user:hunter2@proxy:3128"))
+    assert "hunter2" not in repr(Dialer(lambda: client_tls(ca), "http://user:hunter2@proxy:3128"))

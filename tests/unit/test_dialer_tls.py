@@ -41,7 +41,7 @@ def token_file(tmp_path: Path) -> Path:
 
 def dialled(port: int, tls: ssl.SSLContext, **times: float) -> ChannelError:
     """What opening a WebSocket there fails with."""
-    made = Dialer(tls, None, Times(**times))  # type: ignore[arg-type] # no test gives the one that is a tuple
+    made = Dialer(lambda: tls, None, Times(**times))  # type: ignore[arg-type] # no test gives the one that is a tuple
     with pytest.raises(ChannelError) as raised:
         made.open(f"wss://127.0.0.1:{port}/?ref=vs_secret", Cancel(), time.monotonic() + GUARD_S)
     assert "vs_secret" not in repr(raised.value)
@@ -50,7 +50,7 @@ def dialled(port: int, tls: ssl.SSLContext, **times: float) -> ChannelError:
 
 def asked(port: int, tls: ssl.SSLContext, token_file: Path, **times: float) -> BackendError:
     """What asking for a session there fails with."""
-    made = Backend(f"https://127.0.0.1:{port}/", token_file, "bearer", tls, None, Times(**times))  # type: ignore[arg-type] # no test gives the one that is a tuple
+    made = Backend(f"https://127.0.0.1:{port}/", token_file, "bearer", lambda: tls, None, Times(**times))  # type: ignore[arg-type] # no test gives the one that is a tuple
     with pytest.raises(BackendError) as raised:
         made.create({}, Cancel())
     return raised.value
@@ -184,7 +184,7 @@ def test_an_ipv6_that_connects_and_then_stalls_gives_way_to_ipv4(
         serving(room, server_tls(ca, "room.example")) as server,
         deaf("127.0.0.1") as hole,
     ):
-        made = Dialer(client_tls(ca), None, Times(tls_s=0.3, connect_rounds_s=(0.2,)))
+        made = Dialer(lambda: client_tls(ca), None, Times(tls_s=0.3, connect_rounds_s=(0.2,)))
         named(monkeypatch, ("::1", stalling.port), ("127.0.0.1", server.port))
         made.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()
         assert (stalling.connections, server.connections) == (1, 1)
@@ -198,4 +198,4 @@ def test_an_ipv6_that_connects_and_then_stalls_gives_way_to_ipv4(
 def test_a_certificate_of_an_extra_authority_is_taken(ca: trustme.CA) -> None:
     with serving(room, server_tls(ca)) as server:
         url = f"wss://127.0.0.1:{server.port}/"
-        Dialer(client_tls(ca)).open(url, Cancel(), time.monotonic() + GUARD_S).close()
+        Dialer(lambda: client_tls(ca)).open(url, Cancel(), time.monotonic() + GUARD_S).close()
