@@ -103,19 +103,36 @@ def test_a_hundred_in_a_row(tmp_path: Path, figures: Figures) -> None:
     figures.add("renewal_frames_doubled", heard.doubled, max=0)
     figures.add("renewal_uplink_gap_max_ms", heard.longest_gap_s * 1000)
     figures.add("renewal_messages_sent_missing", published - len(arrived), max=0)
-    figures.add("renewal_messages_received_missing", said - len(handled))
+    figures.add("renewal_messages_received_missing", said - len(handled), max=0)
     figures.add("renewal_downlink_underruns", status["downlink"]["underruns"])
     figures.add("renewal_downlink_concealed_ms", status["downlink"]["concealed"])
+    figures.add("renewal_downlink_dropped_ms", status["downlink"]["dropped_ms"])
     figures.add("renewal_downlink_clicks", len(found))
     assert calls == RENEWALS + 1
     exactly_once(heard, status)
     assert arrived == Counter(str(number) for number in range(published))
-    assert max(handled.values()) == 1, "each is handled once"
+    assert handled == Counter(str(number) for number in range(said))
     assert not more, f"left behind: {more}"
     assert status["faults"] == []
-    assert status["session"]["reconnects"] == RENEWALS
-    assert status["downlink"]["dropped_ms"] == 0
+    assert (status["session"]["renewals"], status["session"]["reconnects"]) == (RENEWALS, 0)
     assert ended["exit"] == 0
+
+
+@pytest.mark.xfail(strict=True, reason="for a moment the second session brings what the first one has said")
+def test_the_device_does_not_hear_itself(tmp_path: Path, figures: Figures) -> None:
+    """Nobody else says a word: whatever the loudspeaker plays is the device's own microphone."""
+    with StandIn(tls=True) as room, streaming(room, tmp_path, {"participant": NOBODY}) as device:
+        alice = room.add("Alice", publishing=True)
+        with RenewedCall(room, device, alice) as call:
+            call.renew([0.1] * EVICTIONS)
+            call.go_on(0.5)
+        status = device.status()
+        ended = device.stop()
+    assert ended["exit"] == 0
+    assert status["downlink"]["frames"] > 50, "a silent room is heard"
+    own_ms = np.count_nonzero(device.played) / 8
+    figures.add("renewal_own_voice_ms", own_ms)
+    assert own_ms == 0
 
 
 def test_the_service_evicts_the_first_by_its_id(tmp_path: Path, figures: Figures) -> None:
