@@ -6,6 +6,7 @@ ten thousand deep is refused before anything recurses into it.
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from pathlib import Path
@@ -40,7 +41,7 @@ class _Unusable(Exception):  # noqa: N818 (it only unwinds: the fault is told al
 def read_yaml(path: Path, order: int, faults: Faults) -> Mapping | None:
     """Reads one file, the `order`-th to be read. Faults go to `faults`; None where nothing of it can be used.
 
-    An empty file is an empty mapping.
+    A file of comments alone is an empty mapping; one with nothing in it is what a power cut leaves, and a fault.
     """
     name = str(path) if str(path).isprintable() else repr(str(path))[1:-1]
     whole = Place(order, name)
@@ -48,6 +49,10 @@ def read_yaml(path: Path, order: int, faults: Faults) -> Mapping | None:
         content, _ = read_small(path, MAX_BYTES)
     except Unreadable as error:
         faults.add(whole, (), str(error))
+        return None
+    if not content.removeprefix(codecs.BOM_UTF8).strip():
+        remedy = "write it anew, or remove it" if order else "write it anew"
+        faults.add(whole, (), f"is empty, as by a power cut; {remedy}")
         return None
     return parse_yaml(content, whole, faults)
 

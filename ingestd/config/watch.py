@@ -26,23 +26,27 @@ class FileWatch:
         self._salt = os.urandom(16)
         self._looked_s: float | None = None
         self._mark = self._stat()
-        self._content = self._digest()
+        self._seen = self._digest()
+        self._content = self._seen
 
     def changed(self, now_s: float) -> bool:
         """True once where there is another content than before, or one after there was none.
 
-        A file that is absent, unreadable or blank has no content: nothing to act on. `now_s` is any clock that
-        only goes forward; within `EVERY_S` of the last look the answer is False and the disk left alone.
+        It counts once two looks in a row agree: a file that is written in place is seen half written. One that is
+        absent, unreadable or blank has no content: nothing to act on. `now_s` is any clock that only goes forward;
+        within `EVERY_S` of the last look the answer is False and the disk left alone.
         """
         if self._looked_s is not None and now_s - self._looked_s < EVERY_S:
             return False
         self._looked_s = now_s
+        seen_before = self._seen
         mark = self._stat()
-        if mark == self._mark and self._content is not None:
+        if mark != self._mark or self._seen is None:
+            self._mark, self._seen = mark, self._digest()
+        if self._seen != seen_before or self._seen == self._content:
             return False
-        before = self._content
-        self._mark, self._content = mark, self._digest()
-        return self._content is not None and self._content != before
+        self._content = self._seen
+        return self._content is not None
 
     def _stat(self) -> _Mark | None:
         try:

@@ -35,11 +35,24 @@ def test_a_config_can_be_compared_and_not_changed(case: ConfigCase) -> None:
         config.log.level = "debug"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "---\n", "null\n", "{}\n", "backend:\n"])
-def test_an_empty_main_file_lacks_the_url(case: ConfigCase, text: str) -> None:
+@pytest.mark.parametrize("text", ["# nothing\n", "---\n", "null\n", "{}\n", "backend:\n"])
+def test_a_main_file_without_keys_lacks_the_url(case: ConfigCase, text: str) -> None:
     fault = case.fault(text)
     assert fault.startswith("ingestd.yaml")
     assert "backend.url: is missing; add it" in fault
+
+
+@pytest.mark.parametrize("text", [b"", b"\n\n", b" \t\r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf \n"])
+def test_a_file_that_a_power_cut_emptied_is_a_fault(case: ConfigCase, text: bytes) -> None:
+    assert case.fault(text) == "ingestd.yaml: is empty, as by a power cut; write it anew"
+    case.write(text, "conf.d/10.yaml")
+    assert case.fault(BACKEND) == "conf.d/10.yaml: is empty, as by a power cut; write it anew, or remove it"
+
+
+@pytest.mark.parametrize("text", ["# nothing\n", "---\n", "null\n", "{}\n", "session:\n", "session:\n  # room_id: a\n"])
+def test_a_drop_in_whose_keys_are_all_commented_out_is_none(case: ConfigCase, text: str) -> None:
+    case.write(text, "conf.d/10.yaml")
+    assert case.load(BACKEND) == case.load(BACKEND + "session:\n")
 
 
 def test_what_is_missing_names_the_line_of_its_section(case: ConfigCase) -> None:
@@ -131,7 +144,7 @@ def test_a_group_in_conf_d_replaces_null(case: ConfigCase) -> None:
 
 def test_the_required_url_may_stand_in_conf_d(case: ConfigCase) -> None:
     case.write(BACKEND, "conf.d/a.yaml")
-    assert case.load("").backend.url == "https://broker.example/sessions"
+    assert case.load("# all in conf.d\n").backend.url == "https://broker.example/sessions"
 
 
 def test_a_fault_names_the_file_its_value_came_from(case: ConfigCase) -> None:

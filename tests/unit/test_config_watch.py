@@ -16,15 +16,20 @@ NEW = "new token\n"
 
 
 class Watched:
-    """A watch that is asked in good time."""
+    """A watch that is asked in good time, until what it saw has settled."""
 
     def __init__(self, path: Path) -> None:
         self.watch = FileWatch(path)
         self.now_s = 1000.0
 
-    def changed(self) -> bool:
+    def look(self) -> bool:
         self.now_s += EVERY_S
         return self.watch.changed(self.now_s)
+
+    def changed(self) -> bool:
+        """Two looks; a change is told by the second."""
+        assert not self.look(), "told before it had settled"
+        return self.look()
 
 
 @pytest.fixture
@@ -134,6 +139,36 @@ def test_a_file_that_was_only_just_emptied_is_waited_for(path: Path) -> None:
     assert watched.changed()
 
 
+def test_half_a_token_is_never_told(path: Path) -> None:
+    """As a shell writes it in place: the file is there before all of its bytes are."""
+    watched = Watched(path)
+    path.write_text("")
+    assert not watched.look()
+    path.write_text(NEW[:3])
+    assert not watched.look()
+    path.write_text(NEW)
+    assert not watched.look()
+    assert watched.look()
+    assert not watched.changed()
+
+
+def test_the_old_token_put_back_before_the_new_one_settled_is_no_change(path: Path) -> None:
+    watched = Watched(path)
+    path.write_text(NEW)
+    assert not watched.look()
+    path.write_text(OLD)
+    assert not watched.look()
+    assert not watched.changed()
+
+
+def test_a_token_written_anew_all_the_time_is_told_all_the_same(path: Path) -> None:
+    watched = Watched(path)
+    path.write_text(NEW)
+    assert not watched.look()
+    path.write_text(NEW)
+    assert watched.look()
+
+
 def test_a_folder_that_comes_later(tmp_path: Path) -> None:
     watched = Watched(tmp_path / "mnt/token")
     assert not watched.changed()
@@ -169,7 +204,9 @@ def test_the_disk_is_left_alone_between_two_looks(path: Path) -> None:
     assert not watch.changed(10.0)
     path.write_text(NEW)
     assert not watch.changed(10.0 + EVERY_S / 2)
-    assert watch.changed(10.0 + EVERY_S)
+    assert not watch.changed(10.0 + EVERY_S)
+    assert not watch.changed(10.0 + 1.5 * EVERY_S)
+    assert watch.changed(10.0 + 2 * EVERY_S)
 
 
 def test_the_token_is_not_kept(path: Path) -> None:
