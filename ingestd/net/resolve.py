@@ -30,7 +30,7 @@ def resolve(host: str, port: int, cancel: Cancel, deadline_s: float, times: Time
     """
     cancel.check()
     if _is_address(host):
-        return _look_up(host, port)
+        return _read(host, port)
     if not _under_way.acquire(blocking=False):
         raise ChannelError(
             f"can't resolve {host}: {_MOST_UNDER_WAY} look-ups of names are stuck already; check DNS (/etc/resolv.conf)"
@@ -70,12 +70,25 @@ def _is_address(host: str) -> bool:
     return True
 
 
+def _read(address: str, port: int) -> list[Address]:
+    """As it stands: no resolver is asked. It fails by an interface that is not there (fe80::1%eth0)."""
+    try:
+        return _addresses(address, port, socket.AI_NUMERICHOST)
+    except OSError as error:
+        told = f"can't use the address {address}: {stream.describe(error)}; check it and the network"
+        raise ChannelError(told) from None
+
+
 def _look_up(host: str, port: int) -> list[Address]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = _addresses(host, port)
     except (OSError, UnicodeError) as error:
         raise ChannelError(f"can't resolve {host}: {stream.describe(error)}; check the network and DNS") from None
-    addresses: list[Address] = [(family, address) for family, _kind, _proto, _name, address in found]
     if not addresses:
         raise ChannelError(f"can't resolve {host}: it has no address; check the network and DNS")
     return addresses
+
+
+def _addresses(host: str, port: int, flags: int = 0) -> list[Address]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    return [(family, address) for family, _kind, _proto, _name, address in found]

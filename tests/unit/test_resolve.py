@@ -85,6 +85,26 @@ def test_an_address_needs_no_look_up_that_could_hang(monkeypatch: pytest.MonkeyP
         assert where[:2] == (host, 443)
 
 
+@pytest.mark.parametrize("host", ["fe80::1%nosuch0", "ff02::1%nosuch0"])
+def test_an_address_that_cannot_be_used_is_no_fault_of_dns(host: str) -> None:
+    told = failed(host, Times())
+    assert told.startswith(f"can't use the address {host}: ")
+    assert told.endswith("; check it and the network")
+
+
+def test_an_address_is_asked_of_no_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = socket.getaddrinfo
+
+    def noting(*where: object, flags: int = 0, **options: int) -> object:
+        asked.append(flags)
+        return real(*where, flags=flags, **options)  # type: ignore[arg-type] # as it was asked
+
+    monkeypatch.setattr(socket, "getaddrinfo", noting)
+    resolve("127.0.0.1", 443, Cancel(), time.monotonic() + GUARD_S)
+    assert asked == [socket.AI_NUMERICHOST]
+
+
 @pytest.mark.usefixtures("stuck")
 def test_what_was_cancelled_is_not_looked_up() -> None:
     cancel = Cancel()
