@@ -98,7 +98,7 @@ def test_an_address_is_asked_of_no_resolver(monkeypatch: pytest.MonkeyPatch) -> 
 
     def noting(*where: object, flags: int = 0, **options: int) -> object:
         asked.append(flags)
-        return real(*where, flags=flags, **options)  # type: ignore[arg-type] # as it was asked
+        return real(*where, flags=flags, **options)  # type: ignore[arg-type, misc] # as it was asked
 
     monkeypatch.setattr(socket, "getaddrinfo", noting)
     resolve("127.0.0.1", 443, Cancel(), time.monotonic() + GUARD_S)
