@@ -30,7 +30,7 @@ _SUM: Final = b"# sha256 of all that follows: "
 
 
 class LastGood:
-    """The file itself. Main thread.
+    """The file itself. One thread at a time; may wait for the disk.
 
     `directory` is the state directory, None where nothing is kept; `write` puts bytes in place of a file in one
     step, and returns None or a warning.

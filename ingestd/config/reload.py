@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -65,6 +66,8 @@ class Change:
     """The keys that wait for a restart of the service."""
     tree: Mapping = field(repr=False)
     """What `config` was read from."""
+    number: int = field(repr=False)
+    """Which one it is: a later one has a higher number."""
 
     @property
     def session(self) -> bool:
@@ -73,41 +76,60 @@ class Change:
 
 
 class Reloader:
-    """Reads the configuration anew, and remembers what the daemon runs on. One thread at a time; reads files."""
+    """Reads the configuration anew, and remembers what the daemon runs on. Each method says which threads may call."""
 
     def __init__(self, path: Path, last_good: LastGood, running: Valid, identity: Identity | None = None) -> None:
         self._path = path
         self._last_good = last_good
         self._running = running
         self._identity = identity
+        self._loaded = 0
+        self._applied = 0
+        self._kept = 0
+        self._applying = threading.Lock()  # never held while the disk is waited for
+        self._keeping = threading.Lock()
 
     def load(self) -> Change:
-        """What is new since the last change that was `kept`. Changes nothing; raises ConfigError with every fault.
+        """What is new since the last change that was `applied`. Changes nothing; raises ConfigError with every fault.
 
-        The files that a configuration names are not opened.
+        The files that a configuration names are not opened. Supervisor thread.
         """
+        self._loaded += 1
         new = read_config(self._path, self._identity)
-        changed = [key for key in SERVED if _value(new.config, key) != _value(self._running.config, key)]
+        running = self._running
+        changed = [key for key in SERVED if _value(new.config, key) != _value(running.config, key)]
         restart = [key for key in changed if SERVED[key] == "restart"]
         tree = new.tree
         for key in restart:
-            tree = graft(tree, tuple(key.split(".")), self._running.tree)
+            tree = graft(tree, tuple(key.split(".")), running.tree)
         return Change(
             config=check_tree(tree, Faults(), self._identity).config if restart else new.config,
             renewed=[key for key in changed if SERVED[key] == "session"],
             live=[key for key in changed if SERVED[key] == "live"],
             restart=restart,
             tree=tree,
+            number=self._loaded,
         )
 
+    def applied(self, change: Change) -> None:
+        """`change` is what the daemon runs on from here on, and later ones are compared with. Any thread, no disk."""
+        with self._applying:
+            if change.number > self._applied:
+                self._applied = change.number
+                self._running = Valid(change.config, change.tree)
+
     def kept(self, change: Change) -> str | None:
-        """`change` has been applied: it is what later ones are compared with, and the last good configuration.
+        """`change` has been applied: it becomes the last good configuration, unless a later one is already.
 
         What waits for a restart is not in it, as no daemon has been built from that yet. None, or a warning for
-        the log.
+        the log. Any thread that may wait for the disk, several at once too.
         """
-        self._running = Valid(change.config, change.tree)
-        return self._last_good.keep(change.tree)
+        self.applied(change)
+        with self._keeping:
+            if change.number < self._kept:
+                return None
+            self._kept = change.number
+            return self._last_good.keep(change.tree)
 
 
 def _value(config: Config, key: str) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ingestd.config.schema import SETTINGS
 from ingestd.errors import ConfigError
 from ingestd.system.state_files import write_state
 from tests.unit.config_case import BACKEND, ConfigCase
+from tests.unit.peers import GUARD_S, Task
 
 START = BACKEND + "session: {room_id: one}\naudio: {capture: {device: old}}\n"
 
@@ -153,3 +155,62 @@ def test_a_disk_that_refuses_is_a_warning_and_the_change_holds(case: ReloadCase)
     assert warning is not None
     assert "can't write" in warning
     assert reloader.load().renewed == []
+
+
+def test_what_was_applied_is_what_later_ones_are_compared_with_before_any_disk_is_waited_for(case: ReloadCase) -> None:
+    change = case.change(START.replace("one", "two"))
+    case.reloader.applied(change)
+    assert case.reloader.load().renewed == []
+    assert case.kept().session.room_id == "one"
+    case.reloader.kept(change)
+    assert case.kept().session.room_id == "two"
+
+
+@pytest.mark.parametrize(("order", "all_written"), [("two three", "two three"), ("three two", "three")])
+def test_the_disk_is_waited_for_by_whoever_keeps_alone(
+    case: ReloadCase, tmp_path: Path, order: str, all_written: str
+) -> None:
+    """And the later of two is what stays, whichever thread comes first."""
+    writing, free = threading.Event(), threading.Event()
+    written: list[str] = []
+    at_once: list[int] = []
+
+    def slow(path: Path, content: bytes) -> str | None:
+        at_once.append(1)
+        writing.set()
+        assert free.wait(GUARD_S)
+        written.append(next(room for room in ("two", "three") if room in content.decode()))
+        at_once.pop()
+        assert not at_once, "two at once"
+        return write_state(path, content)
+
+    last_good = LastGood(tmp_path / "state", slow)
+    reloader = Reloader(case.main, last_good, read_config(case.main, case.identity), case.identity)
+
+    def loaded(room: str) -> Change:
+        case.write(START.replace("one", room))
+        change = reloader.load()
+        reloader.applied(change)
+        return change
+
+    changes = {room: loaded(room) for room in ("two", "three")}
+    first, second = (changes[room] for room in order.split())
+    tasks = [Task(lambda: reloader.kept(first))]
+    assert writing.wait(GUARD_S)
+    tasks.append(Task(lambda: reloader.kept(second)))
+    assert reloader.load().renewed == [], "nobody else waits"
+    free.set()
+    assert [task.result() for task in tasks] == [None, None]
+    assert written == all_written.split()
+    assert case.kept().session.room_id == "three"
+    assert reloader.load().renewed == []
+
+
+def test_changes_kept_by_many_threads_at_once_leave_the_last_one_whole(case: ReloadCase) -> None:
+    changes = []
+    for number in range(20):
+        changes.append(case.change(START.replace("one", f"room{number}")))
+        case.reloader.applied(changes[-1])
+    tasks = [Task(lambda change=change: case.reloader.kept(change)) for change in reversed(changes)]  # type: ignore[misc] # a default that binds
+    assert [task.result() for task in tasks] == [None] * len(tasks)
+    assert case.kept().session.room_id == "room19"
