@@ -19,6 +19,7 @@ from ingestd.net import stream
 from ingestd.net.cancel import Cancel
 from ingestd.net.deadline import DeadlineSocket
 from ingestd.net.reach import reach
+from ingestd.net.stalls import Stalls
 from ingestd.net.tls import certificate_fault
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Backend:
     proxy_url: str | None = field(default=None, repr=False)
     """May hold a password. Without one the environment's is taken."""
     times: Times = DEFAULT
+    stalls: Stalls = field(default_factory=Stalls, repr=False)
 
     def create(self, body: dict[str, Any], cancel: Cancel) -> IngestSession:
         """One POST, one session. Raises BackendError, also where cancelled; then nothing is left open."""
@@ -73,7 +75,7 @@ class Backend:
         parts = urlsplit(self.url)
         port = parts.port or (80 if tls is None else 443)
         deadline_s = time.monotonic() + self.times.attempt_s
-        sock = reach(parts.hostname or "", port, tls, self.proxy_url, cancel, deadline_s, self.times)
+        sock = reach(parts.hostname or "", port, tls, self.proxy_url, cancel, deadline_s, self.times, self.stalls)
         try:
             open_connection.enter_context(cancel.watching(sock))
         except BaseException:

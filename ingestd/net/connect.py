@@ -20,28 +20,20 @@ from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import ChannelError
 from ingestd.net import stream
 from ingestd.net.cancel import Cancel
-from ingestd.net.resolve import Address, resolve
+from ingestd.net.resolve import Address
 
-FAMILIES: Final = (socket.AF_INET6, socket.AF_INET)
 _TIMED_OUT: Final = "timed out"
 
 
 def connect(
-    host: str,
-    port: int,
-    cancel: Cancel,
-    deadline_s: float,
-    times: Times = DEFAULT,
-    families: tuple[int, ...] = FAMILIES,
+    host: str, port: int, found: list[Address], cancel: Cancel, deadline_s: float, times: Times = DEFAULT
 ) -> socket.socket:
     """A connected socket, prepared for a call (`stream.prepare`), by `deadline_s` (CLOCK_MONOTONIC).
 
-    Raises ChannelError, which tells what was tried, or ChannelClosed where cancelled; then nothing is left open.
+    `found` are the addresses of `host`, at least one (`resolve`). Raises ChannelError, which tells what was tried, or
+    ChannelClosed where cancelled; then nothing is left open.
     """
-    found = resolve(host, port, cancel, deadline_s, times)
-    left = _taking_turns([address for address in found if address[0] in families])
-    if not left:
-        raise ChannelError(f"can't connect to {host}:{port}: it has no address that can be used; check the network")
+    left = _taking_turns(found)
     faults: dict[str, str] = {}
     for round_s in times.connect_rounds_s:
         race = _Race(left, round_s, times.stagger_s, deadline_s)

@@ -22,6 +22,7 @@ from ingestd.net.alerts import sending
 from ingestd.net.cancel import Cancel
 from ingestd.net.deadline import left_s
 from ingestd.net.reach import reach
+from ingestd.net.stalls import Stalls
 from ingestd.net.tls import certificate_fault
 
 _MAX_HANDSHAKE_BYTES: Final = 32768
@@ -36,6 +37,7 @@ class Dialer:
     proxy_url: str | None = field(default=None, repr=False)
     """May hold a password. Without one the environment's is taken."""
     times: Times = DEFAULT
+    stalls: Stalls = field(default_factory=Stalls, repr=False)
 
     def open(self, ws_url: str, cancel: Cancel, deadline_s: float) -> stream.Stream:
         """An open WebSocket at `ws_url` by `deadline_s` (CLOCK_MONOTONIC).
@@ -51,7 +53,7 @@ class Dialer:
         if deadline_s <= time.monotonic():
             raise ChannelError("no time left to connect: the session expires before it can be claimed")
         tls = self.tls() if secure else None
-        sock = reach(host, port, tls, self.proxy_url, cancel, deadline_s, self.times)
+        sock = reach(host, port, tls, self.proxy_url, cancel, deadline_s, self.times, self.stalls)
         try:
             with cancel.watching(sock):
                 _upgrade(sock, ws_url, min(deadline_s, time.monotonic() + self.times.upgrade_s))

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import socket
 import ssl
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
-from ingestd.core.times import DEFAULT, Times
+from ingestd.core.times import Times
 from ingestd.errors import CertificateError, ChannelClosed, ChannelError, ProxyRefused
 from ingestd.net import stream
 from ingestd.net.cancel import Cancel
-from ingestd.net.connect import FAMILIES, connect
+from ingestd.net.connect import connect
 from ingestd.net.proxies import Proxy, proxy_for, tunnel
+from ingestd.net.resolve import Address, resolve
+from ingestd.net.stalls import Stalls
 from ingestd.net.tls import secure
+
+DOUBTED_TLS_S: Final = 1.5
+"""The TLS handshake over IPv6 where there is IPv4 too, so that together with connecting it costs less than 2 s."""
 
 
 def reach(
@@ -23,7 +32,8 @@ def reach(
     proxy_url: str | None,
     cancel: Cancel,
     deadline_s: float,
-    times: Times = DEFAULT,
+    times: Times,
+    stalls: Stalls,
 ) -> socket.socket:
     """A socket that the caller owns, verified by `tls` unless that is None, by `deadline_s` (CLOCK_MONOTONIC).
 
@@ -31,21 +41,30 @@ def reach(
     ChannelClosed where cancelled, ChannelError for all else; then nothing is left open.
     """
     way = _Way(host, port, proxy_for(host, port, proxy_url), tls, cancel, deadline_s, times)
-    sock = way.connected()
-    by_ipv6 = sock.family == socket.AF_INET6
+    found = way.addresses()
+    ipv4 = [address for address in found if address[0] == socket.AF_INET]
+    if ipv4 and stalls.lately(way.first_host, time.monotonic()):
+        try:
+            return way.spoken(way.connected(ipv4))
+        except (ChannelError, TimeoutError) as error:
+            stalls.forget(way.first_host)
+            raise (way.late() if isinstance(error, TimeoutError) else error) from None
+    sock = way.connected(found)
+    doubted = bool(ipv4) and sock.family == socket.AF_INET6
     try:
-        return way.spoken(sock)
+        return way.spoken(sock, DOUBTED_TLS_S if doubted else math.inf)
     except TimeoutError:
-        late = ChannelError(f"{host}:{port} did not finish the TLS handshake in time; check the network")
-        if not by_ipv6:
-            raise late from None
+        if not doubted:
+            raise way.late() from None
     # A tunnel that swallows large packets lets the connection come to be, and no certificate through.
     try:
-        return way.spoken(way.connected((socket.AF_INET,)))
+        sock = way.spoken(way.connected(ipv4))
     except (CertificateError, ChannelClosed, ProxyRefused):
         raise
     except (ChannelError, TimeoutError):
-        raise late from None
+        raise way.late() from None
+    stalls.note(way.first_host, time.monotonic())
+    return sock
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +77,33 @@ class _Way:
     deadline_s: float
     times: Times
 
-    def connected(self, families: tuple[int, ...] = FAMILIES) -> socket.socket:
-        """A connection to the host, or to the proxy before it."""
-        to = self.proxy or self
-        try:
-            return connect(to.host, to.port, self.cancel, self.deadline_s, self.times, families)
-        except ChannelClosed:
-            raise
-        except ChannelError as error:
-            if self.proxy is None:
-                raise
-            raise ChannelError(f"{error}, and {self.proxy.named}, the proxy's URL") from None
+    @property
+    def first_host(self) -> str:
+        """The host to connect to: the proxy, where there is one."""
+        return (self.proxy or self).host
 
-    def spoken(self, sock: socket.socket) -> socket.socket:
-        """`sock` with tunnel and TLS; closed where that fails. Raises TimeoutError where TLS stalls."""
+    def addresses(self) -> list[Address]:
+        """Those of that host."""
+        with self._naming_the_proxy():
+            return resolve(self.first_host, (self.proxy or self).port, self.cancel, self.deadline_s, self.times)
+
+    def connected(self, found: list[Address]) -> socket.socket:
+        """A connection to that host, by one of these addresses."""
+        with self._naming_the_proxy():
+            to = self.proxy or self
+            return connect(to.host, to.port, found, self.cancel, self.deadline_s, self.times)
+
+    def spoken(self, sock: socket.socket, tls_s: float = math.inf) -> socket.socket:
+        """`sock` with tunnel and TLS; closed where that fails. Raises TimeoutError where TLS stalls.
+
+        TLS has `tls_s`, and no more than it ever has.
+        """
         try:
             with self.cancel.watching(sock):
                 if self.proxy is not None:
                     tunnel(sock, self.host, self.port, self.proxy, self._within(self.times.upgrade_s))
                 if self.tls is not None:
-                    sock = secure(sock, self.tls, self.host, self.port, self._within(self.times.tls_s))
+                    sock = secure(sock, self.tls, self.host, self.port, self._within(min(tls_s, self.times.tls_s)))
         except BaseException as error:
             sock.close()
             self.cancel.check()
@@ -90,3 +116,19 @@ class _Way:
 
     def _within(self, most_s: float) -> float:
         return min(self.deadline_s, time.monotonic() + most_s)
+
+    def late(self) -> ChannelError:
+        """What to tell where TLS has stalled."""
+        return ChannelError(f"{self.host}:{self.port} did not finish the TLS handshake in time; check the network")
+
+    @contextlib.contextmanager
+    def _naming_the_proxy(self) -> Iterator[None]:
+        """Whoever can't reach the proxy is told where it was configured."""
+        try:
+            yield
+        except ChannelClosed:
+            raise
+        except ChannelError as error:
+            if self.proxy is None:
+                raise
+            raise ChannelError(f"{error}, and {self.proxy.named}, the proxy's URL") from None

@@ -13,6 +13,7 @@ from ingestd.errors import ChannelError
 from ingestd.net import stream
 from ingestd.net.cancel import Cancel
 from ingestd.net.connect import connect
+from ingestd.net.resolve import resolve
 from tests.rig.proxy import FaultProxy
 from tests.unit.addresses import Where, deaf, listening, named, needs_ipv6, open_sockets, refusing
 from tests.unit.peers import GUARD_S, Task
@@ -25,9 +26,14 @@ NOWHERE = (("100::1", 9), ("100::2", 9))
 """The discard prefix (RFC 6666)."""
 
 
+def connect_to(host: str, port: int, times: Times = DEFAULT, within_s: float = GUARD_S) -> socket.socket:
+    cancel, deadline_s = Cancel(), time.monotonic() + within_s
+    return connect(host, port, resolve(host, port, cancel, deadline_s, times), cancel, deadline_s, times)
+
+
 def connected(times: Times = DEFAULT) -> Where:
     """Where a connection to the name led. The deadline is behind that of the test."""
-    with connect("many.example", 443, Cancel(), time.monotonic() + 2 * GUARD_S, times) as sock:
+    with connect_to("many.example", 443, times, 2 * GUARD_S) as sock:
         address, port = sock.getpeername()[:2]
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "not prepared for a call"
     return address, port
@@ -35,7 +41,7 @@ def connected(times: Times = DEFAULT) -> Where:
 
 def failed(times: Times = SHORT, within_s: float = GUARD_S) -> str:
     with pytest.raises(ChannelError) as raised:
-        connect("many.example", 443, Cancel(), time.monotonic() + within_s, times)
+        connect_to("many.example", 443, times, within_s)
     return str(raised.value)
 
 
@@ -104,7 +110,7 @@ def test_all_connects_but_the_first_are_given_up(asked: list[socket.socket], mon
     with listening("127.0.0.1") as (four, _), deaf("::1") as hole, deaf("::1") as other:
         named(monkeypatch, hole, other, four)
         before = open_sockets()
-        with connect("many.example", 443, Cancel(), time.monotonic() + GUARD_S, PATIENT):
+        with connect_to("many.example", 443, PATIENT):
             assert len(open_sockets()) == len(before) + 1
         assert len(asked) > 1  # kept here, so that none goes away by itself
         assert open_sockets() == before
@@ -161,5 +167,5 @@ def test_the_deadline_holds_over_all_rounds(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_address_instead_of_a_name_is_not_named_twice() -> None:
     address, port = refusing("127.0.0.1")
     with pytest.raises(ChannelError) as raised:
-        connect(address, port, Cancel(), time.monotonic() + GUARD_S)
+        connect_to(address, port)
     assert str(raised.value) == f"can't connect to {address}:{port}: Connection refused; check the network"

@@ -14,13 +14,23 @@ from pathlib import Path
 import pytest
 import trustme
 
-from ingestd.core.times import Times
+from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import BackendError, BackendFault, CertificateError, ChannelError
+from ingestd.net import reach
 from ingestd.net.backend import Backend
 from ingestd.net.cancel import Cancel
 from ingestd.net.dialer import Dialer
-from tests.unit.addresses import deaf, named, needs_ipv6, open_sockets
-from tests.unit.peers import GUARD_S, accept_upgrade, client_tls, read_head, server_tls, serving, until_closed
+from tests.unit.addresses import deaf, named, needs_ipv6, open_sockets, refusing
+from tests.unit.peers import (
+    GUARD_S,
+    accept_upgrade,
+    client_tls,
+    read_head,
+    read_request,
+    server_tls,
+    serving,
+    until_closed,
+)
 
 NOW = datetime.datetime.now(datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
@@ -184,15 +194,106 @@ def test_an_ipv6_that_connects_and_then_stalls_gives_way_to_ipv4(
         serving(room, server_tls(ca, "room.example")) as server,
         deaf("127.0.0.1") as hole,
     ):
-        made = Dialer(lambda: client_tls(ca), None, Times(tls_s=0.3, connect_rounds_s=(0.2,)))
+        def made() -> Dialer:
+            return Dialer(lambda: client_tls(ca), None, Times(tls_s=0.3, connect_rounds_s=(0.2,)))
+
         named(monkeypatch, ("::1", stalling.port), ("127.0.0.1", server.port))
-        made.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()
+        made().open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()
         assert (stalling.connections, server.connections) == (1, 1)
         for left in ((), (hole,)):
             named(monkeypatch, ("::1", stalling.port), *left)
             with pytest.raises(ChannelError, match=r"room\.example:443 did not finish the TLS handshake in time"):
-                made.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S)
+                made().open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S)
     assert open_sockets() == before
+
+
+@needs_ipv6
+def test_the_next_connection_takes_ipv4_at_once(
+    ca: trustme.CA, token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def service(sock: socket.socket) -> None:
+        read_request(sock)
+        body = b'{"data": {"wsUrl": "wss://room.example/?ref=vs_1"}}'
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        until_closed(sock)
+
+    times = Times(tls_s=0.3)
+    dialer = Dialer(lambda: client_tls(ca), None, times)
+    backend = Backend("https://api.example/", token_file, "bearer", lambda: client_tls(ca), None, times)
+    for handler, once in (
+        (room, lambda: dialer.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()),
+        (service, lambda: backend.create({}, Cancel())),
+    ):
+        with (
+            serving(until_closed, address="::1") as stalling,
+            serving(handler, server_tls(ca, "room.example", "api.example")) as server,
+        ):
+            named(monkeypatch, ("::1", stalling.port), ("127.0.0.1", server.port))
+            for _ in range(3):
+                once()
+            assert (stalling.connections, server.connections) == (1, 3)
+
+
+@needs_ipv6
+def test_where_ipv4_stalls_too_nothing_is_remembered(ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Dialer(lambda: client_tls(ca), None, Times(tls_s=0.3))
+    with serving(until_closed, address="::1") as six, serving(until_closed) as four:
+        named(monkeypatch, ("::1", six.port), ("127.0.0.1", four.port))
+        for _ in range(2):
+            with pytest.raises(ChannelError, match="did not finish the TLS handshake in time"):
+                made.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S)
+        assert (six.connections, four.connections) == (2, 2)
+
+
+@needs_ipv6
+def test_an_ipv4_that_fails_later_gives_ipv6_another_chance(ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Dialer(lambda: client_tls(ca), None, Times(tls_s=0.3))
+
+    def dial() -> None:
+        made.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()
+
+    with (
+        serving(until_closed, address="::1") as stalling,
+        serving(room, server_tls(ca, "room.example"), address="::1") as healed,
+        serving(room, server_tls(ca, "room.example")) as server,
+    ):
+        named(monkeypatch, ("::1", stalling.port), ("127.0.0.1", server.port))
+        dial()
+        named(monkeypatch, ("::1", healed.port), refusing("127.0.0.1"))
+        with pytest.raises(ChannelError, match="refused"):
+            dial()
+        named(monkeypatch, ("::1", healed.port), ("127.0.0.1", server.port))
+        dial()
+        assert (stalling.connections, healed.connections, server.connections) == (1, 1, 1)
+
+
+@needs_ipv6
+def test_a_stalled_ipv6_costs_less_than_two_seconds_before_ipv4(
+    ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Dialer(lambda: client_tls(ca), None, Times(tls_s=3 * GUARD_S))
+    with serving(until_closed, address="::1") as stalling, serving(room, server_tls(ca, "room.example")) as server:
+        named(monkeypatch, ("::1", stalling.port), ("127.0.0.1", server.port))
+        made.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()
+        assert (stalling.connections, server.connections) == (1, 1)
+    assert reach.DOUBTED_TLS_S + DEFAULT.stagger_s < 2.0, "with the time to connect"
+
+
+@needs_ipv6
+def test_an_ipv6_without_an_ipv4_beside_it_is_given_all_the_time(
+    ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach, "DOUBTED_TLS_S", 0.1)
+
+    def slow(sock: socket.socket) -> None:
+        time.sleep(0.5)
+        secured = server_tls(ca, "room.example").wrap_socket(sock, server_side=True)
+        room(secured)
+
+    with serving(slow, address="::1") as server:
+        named(monkeypatch, ("::1", server.port))
+        made = Dialer(lambda: client_tls(ca), None, Times(tls_s=GUARD_S))
+        made.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()
 
 
 def test_a_certificate_of_an_extra_authority_is_taken(ca: trustme.CA) -> None:
