@@ -12,7 +12,7 @@ from typing import Final
 from ingestd.errors import DeviceError, UnfitDeviceError
 
 BASE_S: Final = 0.5
-CAP_S: Final = 60.0
+CAP_S: Final = 58.0
 
 
 class Backoff:
@@ -29,10 +29,13 @@ class Backoff:
         self.attempts = 0
         """Waits handed out since the last `reset`."""
 
-    def next_s(self) -> float:
-        """How long to wait before the next attempt, seconds."""
+    def next_s(self, took_s: float = 0.0) -> float:
+        """How long to wait before the next attempt, seconds, where the last one took `took_s`.
+
+        That counts against the cap alone: taken off the wait it would bring all who timed out back in step.
+        """
         # The exponent is bounded: after years of a dead backend 2**attempts would be a number of megabytes.
-        ceiling = min(self._cap_s, self._base_s * 2.0 ** min(self.attempts, 32))
+        ceiling = min(max(0.0, self._cap_s - took_s), self._base_s * 2.0 ** min(self.attempts, 32))
         self.attempts += 1
         return self._least_s + self._random() * max(0.0, ceiling - self._least_s)
 

@@ -25,6 +25,8 @@ from ingestd.errors import (
 
 _EXPIRED: Final = 1008
 _SPREAD: Final = 0.2
+_SPREAD_OF_ASKED: Final = 0.5
+"""With less, a fleet that was told to wait a minute comes back at more than 5 % of it a second."""
 _REF_REFUSED: Final = (400, 401, 402, 403, 404, 409, 410)
 """HTTP statuses of the opening handshake: whatever they mean of other URLs, ours holds for one session only."""
 
@@ -96,13 +98,16 @@ class Retry:
         self._rejoin = Backoff(lambda: 1.0, times.rejoin_s, times.rejoin_most_s)
         self._expired_before = False
 
-    def wait_s(self, cause: Cause, retry_after_s: float | None = None) -> float:
-        """How long to wait now, seconds; at least what the server asked for (`Retry-After`)."""
+    def wait_s(self, cause: Cause, retry_after_s: float | None = None, took_s: float = 0.0) -> float:
+        """How long to wait now, seconds; at least what the server asked for (`Retry-After`).
+
+        `took_s` is how long the attempt took that failed, 0 for the end of a connection.
+        """
         # Jitter comes on top: all who were told the same Retry-After must not come back as one.
         asked_s = max(0.0, retry_after_s or 0.0)
-        return asked_s * (1.0 + _SPREAD * self._random()) + self._wait_s(cause)
+        return asked_s * (1.0 + _SPREAD_OF_ASKED * self._random()) + self._wait_s(cause, took_s)
 
-    def _wait_s(self, cause: Cause) -> float:
+    def _wait_s(self, cause: Cause, took_s: float) -> float:
         match cause:
             case Cause.PERSON:
                 return self._person.next_s()
@@ -113,7 +118,7 @@ class Retry:
                 self._expired_before = True
                 return 0.0
             case _:
-                return self._transient.next_s()
+                return self._transient.next_s(took_s)
 
     def good(self) -> None:
         """A connection has lasted long enough: all waits begin anew."""

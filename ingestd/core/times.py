@@ -12,7 +12,8 @@ class Times:
     # --- when to try again
     backoff_base_s: float = 0.5
     """Ceiling of the first wait after a fault that passes by itself; each next one doubles, up to"""
-    backoff_cap_s: float = 60.0
+    backoff_cap_s: float = 58.0
+    """this, less what the attempt took: a minute from one attempt to the end of the next."""
     person_least_s: float = 30.0
     """After a fault that only a person can mend: at least this, at most"""
     person_most_s: float = 300.0
@@ -27,6 +28,9 @@ class Times:
     """but over some minutes not more often than this: link, address and route come one after the other."""
     old_attempt_s: float = 1.0
     """An attempt that has had this long when the network comes back is begun anew."""
+
+    renew_jitter_s: float = 30.0
+    """A new token is taken within this, while the old session streams on: all devices of a fleet may see it at once."""
 
     # --- one attempt
     attempt_s: float = 30.0

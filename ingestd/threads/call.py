@@ -17,6 +17,7 @@ from ingestd.threads.attempt import Attempt
 from ingestd.threads.callplan import CallPlan
 from ingestd.threads.connections import Connections
 
+_AGAIN: Final = "trying the renewal again"
 _BEGUN_ANEW_AT_MOST: Final = 3
 """Interfaces of no concern may chatter for ever: after so many in a row an attempt gets all its time."""
 
@@ -51,13 +52,13 @@ class Call:
         self._error: Exception = ChannelError("nothing has failed yet")  # what the last attempt or link ended by
         self._hurry = Hurry(times.hurry_every_s)
         self._network_came_s = -math.inf
-        self._proved: int | None = None  # the epoch of the link that has lasted
         self.timer_s: float | None = None
         """When `on_timer` is due (CLOCK_MONOTONIC). Any thread may read it."""
         self.not_before_s = 0.0
         """What a server asked for."""
-        self._attempt_began_s = 0.0
+        self._attempt_began_s = self._took_s = 0.0
         self._begun_anew = 0
+        self._renew_because = _AGAIN
         self.since_s: float | None = None
         """When the call was connected first: it lasts over faults and renewals until it is ended (CLOCK_MONOTONIC)."""
         self.own = True
@@ -115,15 +116,14 @@ class Call:
             self.on(Happening.CLOSED, f"the new session has taken over, as the one before ended: {error}")
         elif self.state not in IN_THE_ROOM:
             self.on(Happening.CLOSED, str(error))  # it was to end anyhow
-        elif self.plan.demand and (not self.own or cause_of(error) is Cause.ENDED) and not self._second_near:
+        elif (
+            self.plan.demand
+            and (not self.own or cause_of(error) is Cause.ENDED)
+            and self.state is not State.RENEWING_CONNECTING  # where the second may have made it end, too
+        ):
             self._over(Happening.ENDED, error)
         else:
             self._over(Happening.CLOSED, error)
-
-    @property
-    def _second_near(self) -> bool:
-        """The second may have joined already, which may be why the first ended."""
-        return self.state is State.RENEWING_CONNECTING
 
     def give_up_link(self, reason: str) -> None:
         """The link that carries the call counts as dead."""
@@ -148,15 +148,8 @@ class Call:
         self._over(Happening.LIMIT, MeetingEnded(reason))
 
     def judge(self) -> None:
-        """About once a second: a connection that has lasted proves that all is well again.
-
-        Once each: while it lasts on, the failures of its renewal count.
-        """
-        link = self.connections.carrying
-        if link is None or link.epoch == self._proved:
-            return
-        if self._now() - self.connections.carrying_since_s >= self._times.good_after_s:
-            self._proved = link.epoch
+        """About once a second: a connection that has lasted proves that all is well again."""
+        if self.connections.has_lasted(self._times.good_after_s):
             self.retry.good()
 
     def on_timer(self) -> None:
@@ -164,7 +157,8 @@ class Call:
         self.timer_s = None
         match self.state:
             case State.STREAMING:
-                self.renew("trying the renewal again")
+                self.renew(self._renew_because)
+                self._renew_because = _AGAIN
             case state if state in ATTEMPTING:
                 limit_s = self._times.attempt_s
                 reason = f"no session came to be within {limit_s:.0f} s; check the network, DNS and backend.url"
@@ -185,6 +179,15 @@ class Call:
         """
         if self.own or self.state is State.WAITING:
             self.on(Happening.REPLACE if self.plan.break_first else Happening.RENEW, reason)
+
+    def renew_later(self, reason: str) -> None:
+        """As `renew`, but soon instead of now where a session streams: many devices may have that reason."""
+        if self.state is State.STREAMING and self.own:
+            soon_s = max(self._now(), self.not_before_s) + self._random() * self._times.renew_jitter_s
+            self.timer_s = soon_s if self.timer_s is None else min(soon_s, self.timer_s)
+            self._renew_because = reason
+        else:
+            self.renew(reason)
 
     def begin(self, session: IngestSession | None, reason: str) -> None:
         """The device is to be in the room; by `session` where somebody else created one."""
@@ -225,6 +228,7 @@ class Call:
 
     def _over(self, happening: Happening, error: Exception) -> None:
         self._error = error
+        self._took_s = self._now() - self._attempt_began_s if self.state in ATTEMPTING else 0.0
         self.on(happening, str(error), error)
         # An attempt may have begun with the link, and failed before address and route came.
         if self.state is State.WAITING and self._network_came_s > self._attempt_began_s and self.failed_by_network:
@@ -287,7 +291,7 @@ class Call:
         error = self._error
         asked_s = getattr(error, "retry_after_s", None)
         self.not_before_s = now + (asked_s or 0.0)
-        self.timer_s = now + self.retry.wait_s(cause_of(error), asked_s)
+        self.timer_s = now + self.retry.wait_s(cause_of(error), asked_s, self._took_s)
         self._begun_anew = 0
 
 

@@ -39,19 +39,18 @@ class Connections:
         """The same by CLOCK_MONOTONIC."""
         self.carrying_since_s = 0.0
         """When it was given the audio."""
-        self.streaming_since_s: float | None = None
-        """Since when audio has flowed over one link or another without a break."""
         self.taken_over_from: int | None = None
         """The epoch of the link before, where this one took over from it,"""
         self.second_asked_s = 0.0
         """and when the second session was asked for."""
         self._second_opened = (0.0, 0.0)
+        self._lasted: int | None = None  # the epoch that has been told of
 
     def adopt(self, link: Link) -> None:
         """It carries the call from now on; there was none."""
         self.carrying = link
         self.taken_over_from = None
-        self.opened_s = self.carrying_since_s = self.streaming_since_s = self._now()
+        self.opened_s = self.carrying_since_s = self._now()
         self.started = time.time()
         self.count += 1
         self._offer()
@@ -90,7 +89,6 @@ class Connections:
     def release(self) -> None:
         """The call is over, with all its links."""
         first = self.carrying
-        self.streaming_since_s = None
         if first is not None:
             self._add_up(first)
         self.carrying = None
@@ -108,6 +106,17 @@ class Connections:
         if self._leaving is not None and self._now() >= self._leaving_until_s:
             self._leaving.shutdown()
             self._drop_leaving()
+
+    def has_lasted(self, seconds: float) -> bool:
+        """The present link has carried the call for so long: true once for each link.
+
+        While it lasts on, the failures of its renewal count.
+        """
+        link = self.carrying
+        if link is None or link.epoch == self._lasted or self._now() - self.carrying_since_s < seconds:
+            return False
+        self._lasted = link.epoch
+        return True
 
     @property
     def second_answers(self) -> bool:

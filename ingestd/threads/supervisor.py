@@ -208,6 +208,6 @@ class Supervisor:
             if news.hurry:
                 call.network_back(news.text)
             else:
-                call.renew(news.text)
+                call.renew_later(news.text)
         room = self._vigil.room(now)
         self._reporter.heartbeat(None if room is None else room.view(now))

@@ -68,14 +68,14 @@ OURS: Final = (
     Scenario(name="old", title="old, refused, 5 %/s", old=True),
     Scenario(name="old_silent", title="old, silent, 5 %/s", old=True, silent=True),
     Scenario(name="token_away", title="token, refused, 5 %/s", token_s=150.0),
+    Scenario(name="token", title="token, 5 %/s", outage_s=0.0, token_s=0.0),
+    Scenario(name="told", title="told 60 s, 5 %/s", outage_s=1.0, limiting=True, status=429, retry_after_s=60),
 )
-"""After five minutes."""
+"""Most of them after five minutes."""
 AT_ONCE: Final = (
     Scenario(name="restart", title="cut only, 5 %/s", outage_s=0.0),
     Scenario(name="site", title="site, refused, 5 %/s", network=True),
     Scenario(name="site_silent", title="site, silent, 5 %/s", network=True, silent=True),
-    Scenario(name="token", title="token, 5 %/s", outage_s=0.0, token_s=0.0),
-    Scenario(name="told", title="told 60 s, 5 %/s", outage_s=1.0, limiting=True, status=429, retry_after_s=60),
 )
 """Where everybody has a reason to come back at the same moment."""
 FIXED: Final = (

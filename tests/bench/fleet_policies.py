@@ -13,8 +13,8 @@ from ingestd.errors import BackendError
 class Policy(Protocol):
     """The waits of one device."""
 
-    def wait_s(self, error: Exception) -> float:
-        """How long to wait after this end of a connection or an attempt, seconds."""
+    def wait_s(self, error: Exception, took_s: float) -> float:
+        """How long to wait after this end of an attempt that took so long, or (0) of a connection, seconds."""
 
 
 class Ours:
@@ -23,10 +23,10 @@ class Ours:
     def __init__(self, random: Callable[[], float], times: Times) -> None:
         self._retry = Retry(random, times)
 
-    def wait_s(self, error: Exception) -> float:
+    def wait_s(self, error: Exception, took_s: float) -> float:
         """See `Policy`."""
         asked_s = error.retry_after_s if isinstance(error, BackendError) else None
-        return self._retry.wait_s(cause_of(error), asked_s)
+        return self._retry.wait_s(cause_of(error), asked_s, took_s)
 
 
 class Fixed:
@@ -35,6 +35,6 @@ class Fixed:
     def __init__(self, wait_s: float) -> None:
         self._wait_s = wait_s
 
-    def wait_s(self, error: Exception) -> float:
+    def wait_s(self, error: Exception, took_s: float) -> float:
         """See `Policy`."""
         return self._wait_s

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ingestd.core.calllimits import CallLimits
+from ingestd.core.times import DEFAULT
 
 MAX_AGE_S: Final = 3600.0
 CONNECTED_WITHIN_S: Final = 60.0
@@ -26,8 +27,8 @@ def of_old_sessions(devices: int, random: Callable[[], float]) -> list[float]:
 
 
 def of_a_new_token(devices: int, random: Callable[[], float], at_s: float) -> list[float]:
-    """One token for all is renewed at `at_s`; each device sees it at its next beat."""
-    return [at_s + _BEAT_S * random() for _ in range(devices)]
+    """One token for all is renewed at `at_s`; each device sees it at its next beat, and takes it in its own time."""
+    return [at_s + _BEAT_S * random() + DEFAULT.renew_jitter_s * random() for _ in range(devices)]
 
 
 def _when_old_s(random: Callable[[], float]) -> float:

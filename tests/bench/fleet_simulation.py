@@ -55,7 +55,7 @@ def simulate(
     Where `renewals_s` says when each device wants another session, none is cut: it streams by the one it has meanwhile.
     So its policy is new once: that session has lasted, and proved good, long before.
     """
-    firsts_s = [policy.wait_s(_CUT) for policy in policies] if renewals_s is None else renewals_s
+    firsts_s = [policy.wait_s(_CUT, 0.0) for policy in policies] if renewals_s is None else renewals_s
     fleet = _Fleet(service, policies, rtts_s, firsts_s)
     if network is not None:
         fleet.run(until_s=network.at_s)
@@ -126,4 +126,4 @@ class _Fleet:
         if failure is None:
             self.streaming_s[device] = at_s
             return math.inf
-        return at_s + self._policies[device].wait_s(failure)
+        return at_s + self._policies[device].wait_s(failure, at_s - self._began_s[device])

@@ -31,16 +31,14 @@ def test_the_answer_comes_back() -> None:
 
 def test_a_refusal_is_raised() -> None:
     mailbox = Mailbox()
-    post = mailbox.post
 
     def refuse(mail: object) -> None:
         assert isinstance(mail, Asked)
         mail.answer(NotNow("hang up first"))
 
-    mailbox.post = refuse  # type: ignore[method-assign,assignment]
+    mailbox.post = refuse  # type: ignore[method-assign] # answers at once
     with pytest.raises(NotNow, match="hang up first"):
         ask(mailbox, Request.CALL)
-    mailbox.post = post  # type: ignore[method-assign]
 
 
 def test_nobody_waits_for_a_supervisor_that_has_ended() -> None:

@@ -15,7 +15,7 @@ def ceilings(backoff: Backoff, count: int) -> list[float]:
 
 
 def test_the_ceiling_doubles_up_to_the_cap() -> None:
-    assert ceilings(Backoff(lambda: 1.0), 10) == [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert ceilings(Backoff(lambda: 1.0), 10) == [0.5, 1, 2, 4, 8, 16, 32, 58, 58, 58]
 
 
 def test_the_jitter_is_full() -> None:
@@ -55,3 +55,9 @@ def test_a_million_attempts_overflow_nothing() -> None:
     backoff = Backoff(lambda: 1.0)
     assert set(ceilings(backoff, 1_000_000)[10:]) == {CAP_S}
     assert backoff.attempts == 1_000_000
+
+
+def test_what_an_attempt_took_counts_against_the_cap_and_not_against_the_jitter() -> None:
+    backoff = Backoff(lambda: 1.0)
+    assert [backoff.next_s(10.0) for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 32, 48, 48]
+    assert Backoff(lambda: 1.0).next_s(100.0) == 0.0

@@ -46,9 +46,9 @@ class Counting:
         self.asked = 0
         self._policy = policy
 
-    def wait_s(self, error: Exception) -> float:
+    def wait_s(self, error: Exception, took_s: float) -> float:
         self.asked += 1
-        return self._policy.wait_s(error)
+        return self._policy.wait_s(error, took_s)
 
 
 class Forgetful:
@@ -58,8 +58,8 @@ class Forgetful:
         self._random = random
         self._times = times
 
-    def wait_s(self, error: Exception) -> float:
-        return Ours(self._random, self._times).wait_s(error)
+    def wait_s(self, error: Exception, took_s: float) -> float:
+        return Ours(self._random, self._times).wait_s(error, took_s)
 
 
 def lockstep(wait_s: float, rtt_s: float, service: Service, devices: int = 50) -> Record:
@@ -129,17 +129,17 @@ def test_a_renewal_asks_when_it_is_due_and_is_late_from_then_on() -> None:
     assert (result.first_second_percent, result.refused_percent) == (0.0, 0.0)
 
 
-def test_all_see_a_new_token_within_a_beat() -> None:
+def test_all_take_a_new_token_within_a_beat_and_the_jitter() -> None:
     seen_s = of_a_new_token(DEVICES, random.Random(1).random, 150.0)
     assert min(seen_s) >= 150.0
-    assert 150.9 < max(seen_s) < 151.0
+    assert 149.0 + DEFAULT.renew_jitter_s < max(seen_s) < 151.0 + DEFAULT.renew_jitter_s
 
 
 def test_all_who_are_told_to_wait_wait_as_long_at_least() -> None:
-    scenario = next(scenario for scenario in AT_ONCE if scenario.limiting)
+    scenario = next(scenario for scenario in OURS if scenario.limiting)
     requests_s = run_scenario(scenario, DEVICES, seed=1).record.requests_s
     assert np.count_nonzero(requests_s < 1.0) == np.count_nonzero(requests_s < 60.0) == DEVICES
-    assert np.count_nonzero(requests_s < 120.0) >= 2 * DEVICES
+    assert np.count_nonzero(requests_s < 160.0) >= 2 * DEVICES
 
 
 def test_every_request_is_either_served_or_followed_by_a_wait() -> None:
@@ -200,8 +200,8 @@ def test_the_errors_are_what_the_daemon_would_make_of_the_answers() -> None:
     limited = refusal(429)
     assert (limited.fault, limited.retry_after_s) == (BackendFault.RATE_LIMITED, RETRY_AFTER_S)
     ours = Ours(lambda: 0.0, DEFAULT)
-    assert ours.wait_s(limited) == RETRY_AFTER_S
-    assert ours.wait_s(ChannelClosed("cut")) == 0.0
+    assert ours.wait_s(limited, 0.0) == RETRY_AFTER_S
+    assert ours.wait_s(ChannelClosed("cut"), 0.0) == 0.0
     _, error = Service(1.0, False, None, refusal(503)).ask(0.5, 0.1)
     assert isinstance(error, BackendError)
     assert error.fault is BackendFault.UNREACHABLE
