@@ -27,7 +27,8 @@ DEVICES = 4
 RESET_RECOVERY_S = 1.0
 CUT_S = 10.0
 CUT_RECOVERY_S = 2.0
-WARM_S = 2.0
+WARM_S = 5.0
+"""With CUT_S as long as it takes until a wait may be ended early as often as ever (`core.hurry`)."""
 GUARD_S = 20.0
 
 
