@@ -201,7 +201,7 @@ def test_an_agent_is_never_attached_twice(tmp_path: Path, figures: Figures) -> N
 @pytest.mark.parametrize("why", ["max_age", "token"])
 def test_a_session_grows_old_or_its_token_is_replaced(tmp_path: Path, figures: Figures, why: str) -> None:
     session: dict[str, Any] = {"participant": NOBODY, "max_age_s": 2 if why == "max_age" else None}
-    with StandIn(tls=True) as room, streaming(room, tmp_path, session) as device:
+    with StandIn(tls=True) as room, streaming(room, tmp_path, session, {"renew_jitter_s": 0.5}) as device:
         for number in range(2, 5):
             time.sleep(0.5)
             if why == "token":
