@@ -78,6 +78,7 @@ class Reloading:
         change = self._reloader.load()
         plan = self._new_plan(change)  # before anything changes: its files may be missing
         words = self._apply(change, plan)
+        self._reloader.applied(change)
         # Written by a thread of its own: a busy SD card may take seconds, and this one has a watchdog to feed.
         threading.Thread(target=self._keep, args=(self._reloader, change), name="keep", daemon=True).start()
         self.faults = ()

@@ -76,11 +76,8 @@ class Backend:
         port = parts.port or (80 if tls is None else 443)
         deadline_s = time.monotonic() + self.times.attempt_s
         sock = reach(parts.hostname or "", port, tls, self.proxy_url, cancel, deadline_s, self.times, self.stalls)
-        try:
-            open_connection.enter_context(cancel.watching(sock))
-        except BaseException:
-            sock.close()
-            raise
+        open_connection.callback(sock.close)  # not only when the last reference goes: a refusal is kept for minutes
+        open_connection.enter_context(cancel.watching(sock))
         return DeadlineSocket(sock, min(deadline_s, time.monotonic() + self.times.answer_s))
 
     def _failure(self, error: Exception, cancel: Cancel) -> BackendError:

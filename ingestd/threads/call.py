@@ -19,7 +19,7 @@ from ingestd.threads.connections import Connections
 
 _AGAIN: Final = "trying the renewal again"
 _BEGUN_ANEW_AT_MOST: Final = 3
-"""Interfaces of no concern may chatter for ever: after so many in a row an attempt gets all its time."""
+"""Interfaces may chatter for ever: after so many in a row an attempt gets all its time."""
 
 StateNews = Callable[[State, int, str, Exception | None], None]
 
@@ -62,7 +62,7 @@ class Call:
         self.since_s: float | None = None
         """When the call was connected first: it lasts over faults and renewals until it is ended (CLOCK_MONOTONIC)."""
         self.own = True
-        """The session came from our backend, so that it can be renewed."""
+        """The session came from our backend: it can be renewed."""
         self.epoch = 0
         """Of the last attempt. Any thread may read it."""
 
@@ -132,14 +132,14 @@ class Call:
             self.link_ended(link.epoch, ChannelClosed(f"{reason}; taking a fresh session"))
 
     def meeting_left(self, epoch: int) -> None:
-        """The room is over for that link, and no fault; whichever thread leaves it last says `stop`."""
+        """The room is over for that link; whichever thread leaves it last says `stop`."""
         for link in self.connections.all():
             if link.epoch == epoch:
                 link.hang_up()
                 self.link_ended(epoch, MeetingEnded("the meeting ended for this device"))
 
     def finish(self, reason: str) -> None:
-        """The call has lasted long enough: on demand until another is asked for, else the device goes back later."""
+        """The call has lasted long enough: with `demand` until another is asked for, else the device goes back later."""
         if self.plan.demand:
             self.on(Happening.HANG_UP, reason)
             return
@@ -181,8 +181,9 @@ class Call:
             self.on(Happening.REPLACE if self.plan.break_first else Happening.RENEW, reason)
 
     def renew_later(self, reason: str) -> None:
-        """As `renew`, but soon instead of now where a session streams: many devices may have that reason."""
-        if self.state is State.STREAMING and self.own:
+        """As `renew`, but soon instead of now where all is well: many devices may have that reason."""
+        wanting = self.timer_s is not None and cause_of(self._error) is Cause.PERSON
+        if self.state is State.STREAMING and self.own and not wanting:
             soon_s = max(self._now(), self.not_before_s) + self._random() * self._times.renew_jitter_s
             self.timer_s = soon_s if self.timer_s is None else min(soon_s, self.timer_s)
             self._renew_because = reason

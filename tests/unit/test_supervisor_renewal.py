@@ -214,6 +214,15 @@ def test_a_new_token_is_taken_in_a_devices_own_time(case: Case) -> None:
     assert case.reporter.states[-1][2] == "there is a new token"
 
 
+def test_a_new_token_is_taken_at_once_where_a_renewal_failed_for_want_of_it(case: Case) -> None:
+    case.streaming()
+    case.ask(Request.RECONNECT)
+    case.post(AttemptFailed(2, BackendError(BackendFault.UNAUTHORIZED, "no")))
+    case.token.is_new = True
+    case.after(1)
+    assert case.state() is State.RENEWING
+
+
 def test_a_new_token_ends_the_wait_for_one(case: Case) -> None:
     case.begin()
     case.post(AttemptFailed(1, BackendError(BackendFault.UNAUTHORIZED, "no")))

@@ -140,7 +140,7 @@ TABLE: dict[str, Row] = {
         api(lambda p: p.stall()),
         next_door(lambda p: p.stall()),
         opened("stop_reading", for_s=60.0, says=r"no answer to a ping|acknowledged|nothing received"),
-        door(lambda p: p.stall(), says=r"no answer to a ping|acknowledged|nothing received"),
+        door(lambda p: p.stall(), says=r"no answer to a ping|acknowledged|nothing (received|came in)"),
     ),
     "hangs": Row(
         PASSES,
