@@ -88,7 +88,7 @@ class Daemon:
         speaker = Speaker(sink, playout, self._mailbox, audio.playback.gain_db, voice)
         self._receiver = ReceiverThread(speaker, playout, self._mailbox)
         self._capture = CaptureThread(source, self._microphone, self._mailbox, voice)
-        self._connections = Connections((self._sender.link, self._receiver.link), times.goodbye_s, time.monotonic)
+        self._connections = Connections(self._sender.link, self._receiver.link, times.goodbye_s, time.monotonic)
         self._control = ControlThread(
             Listener(config.control.socket),
             {

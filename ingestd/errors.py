@@ -2,7 +2,7 @@
 
     IngestdError
     ├── ConfigError            a person mends the configuration; carries every fault; exit 78
-    ├── StartError             a person mends what the daemon needs to start; exit 78
+    ├── StartError             the daemon can't have what it needs to start: tried again; exit 75
     ├── BackendError           no session was created; the supervisor retries by `fault`
     ├── ChannelError           a connection is over or never came to be
     │   ├── RemoteProtocolError   the peer broke RFC 6455: close 1002 and start afresh

@@ -25,3 +25,7 @@ class Hurry:
     def use(self, at_s: float) -> None:
         """A wait ends then."""
         self._used_s.append(at_s)
+
+    def restore(self) -> None:
+        """All is well: the next few are at once again."""
+        self._used_s.clear()

@@ -63,8 +63,7 @@ class Call:
         """When the call was connected first: it lasts over faults and renewals until it is ended (CLOCK_MONOTONIC)."""
         self.own = True
         """The session came from our backend: it can be renewed."""
-        self.epoch = 0
-        """Of the last attempt. Any thread may read it."""
+        self.epoch = 0  # of the last attempt; any thread may read it
 
     @property
     def state(self) -> State:
@@ -139,7 +138,7 @@ class Call:
                 self.link_ended(epoch, MeetingEnded("the meeting ended for this device"))
 
     def finish(self, reason: str) -> None:
-        """The call has lasted long enough: with `demand` until another is asked for, else the device goes back later."""
+        """The call has lasted long enough: on demand until another is asked for, else the device goes back."""
         if self.plan.demand:
             self.on(Happening.HANG_UP, reason)
             return
@@ -151,6 +150,7 @@ class Call:
         """About once a second: a connection that has lasted proves that all is well again."""
         if self.connections.has_lasted(self._times.good_after_s):
             self.retry.good()
+            self._hurry.restore()
 
     def on_timer(self) -> None:
         """`timer_s` has come."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import Final
 
 from ingestd.net.ports import Link
 from ingestd.threads.link_slot import LinkSlot
+
+
+_LISTEN_S: Final = 0.2
+"""To a session that has said goodbye; most servers answer within milliseconds."""
 
 
 class Connections:
@@ -16,10 +22,12 @@ class Connections:
     What is read by other threads says so; all methods are the supervisor's.
     """
 
-    def __init__(self, slots: Iterable[LinkSlot], goodbye_s: float, now: Callable[[], float]) -> None:
+    def __init__(self, sender: LinkSlot, receiver: LinkSlot, goodbye_s: float, now: Callable[[], float]) -> None:
         """A link that was handed over to another has `goodbye_s` for its end."""
-        self._slots = tuple(slots)
+        self._sender = sender
+        self._receiver = receiver
         self._goodbye_s = goodbye_s
+        self._listen_until_s: float | None = None  # to the one that is leaving
         self._now = now
         self.carrying: Link | None = None
         """Any thread may read it."""
@@ -73,6 +81,7 @@ class Connections:
             self.taken_over_from = first.epoch
             self.renewals += 1
             self._leaving, self._leaving_until_s = first, self._now() + self._goodbye_s
+            self._listen_until_s = self._now() + _LISTEN_S
         self._offer()
         if first is not None:
             first.hang_up()  # after the offer: what it refuses from now on finds the second
@@ -101,8 +110,16 @@ class Connections:
         if self._leaving is not None and self._leaving.epoch == epoch:
             self._drop_leaving()
 
+    @property
+    def due_s(self) -> float:
+        """When `tick` is to be called at the latest."""
+        return math.inf if self._listen_until_s is None else self._listen_until_s
+
     def tick(self) -> None:
-        """About once a second: a goodbye that is not answered has an end."""
+        """A goodbye that is not answered has an end. About once a second, and at `due_s`."""
+        if self._listen_until_s is not None and self._now() >= self._listen_until_s:
+            self._listen_until_s = None
+            self._offer()
         if self._leaving is not None and self._now() >= self._leaving_until_s:
             self._leaving.shutdown()
             self._drop_leaving()
@@ -138,7 +155,7 @@ class Connections:
     def _drop_leaving(self) -> None:
         if (leaving := self._leaving) is not None:
             self._add_up(leaving)
-            self._leaving = None
+            self._leaving = self._listen_until_s = None
             self._offer()
             leaving.leave()
 
@@ -161,5 +178,10 @@ class Connections:
         self._wire_faults = self._wire_faults + Counter(dict(link.wire_faults))  # replaced whole: others may be reading
 
     def _offer(self) -> None:
-        for slot in self._slots:
-            slot.offer(self.carrying, self.second or self._leaving)
+        beside = self.second or self._leaving
+        self._sender.offer(self.carrying, beside)
+        # The new one still brings what the device itself said by the one before; that one brings the room only.
+        if self._leaving is not None and self._listen_until_s is not None:
+            self._receiver.offer(self._leaving, self.carrying)
+        else:
+            self._receiver.offer(self.carrying, beside)

@@ -89,7 +89,8 @@ class Supervisor:
 
     def due_s(self) -> float:
         """When the next `step` is to be made at the latest."""
-        return min(s for s in (self._next_beat_s, self._call.timer_s, self._route_check_s) if s is not None)
+        due = (self._next_beat_s, self._call.timer_s, self._route_check_s, self._call.connections.due_s)
+        return min(s for s in due if s is not None)
 
     def step(self) -> None:
         """Takes what has come in and does what is due. Never waits."""
@@ -108,6 +109,7 @@ class Supervisor:
             self._on_network_back(now)
         if self._route_check_s is not None and now >= self._route_check_s:
             self._route_check_s = self._check_route(now)
+        call.connections.tick()
         if call.timer_s is not None and now >= call.timer_s:
             call.on_timer()
         if now >= self._next_beat_s:
@@ -190,7 +192,6 @@ class Supervisor:
 
     def _beat(self, now: float) -> None:
         call = self._call
-        call.connections.tick()
         call.judge()
         stopped = now - self._beat_s > _STOPPED_S  # all of this process was: what came meanwhile is still unread
         self._beat_s = now

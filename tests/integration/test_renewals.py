@@ -118,7 +118,6 @@ def test_a_hundred_in_a_row(tmp_path: Path, figures: Figures) -> None:
     assert ended["exit"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="for a moment the second session brings what the first one has said")
 def test_the_device_does_not_hear_itself(tmp_path: Path, figures: Figures) -> None:
     """Nobody else says a word: whatever the loudspeaker plays is the device's own microphone."""
     with StandIn(tls=True) as room, streaming(room, tmp_path, {"participant": NOBODY}) as device:

@@ -21,6 +21,7 @@ from ingestd.core.topics import TopicSet
 from ingestd.net.channel import Channel
 from ingestd.net.stream import Stream
 from ingestd.threads.connections import Connections
+from ingestd.threads.link_slot import LinkSlot
 from ingestd.threads.mailbox import Mailbox, Request
 from tests.unit.peers import GUARD_S
 
@@ -125,7 +126,7 @@ def control(folder: Path) -> Iterator[Control]:
     served: list[Control] = []
     topics = TopicSet(["CHAT"])
     sound = Gain(), Gain(-3.0), Mute()
-    connections = Connections((), 1.0, time.monotonic)
+    connections = Connections(LinkSlot(), LinkSlot(), 1.0, time.monotonic)
     connections.adopt(Channel(Stream(near), 1, "c1"))
     asked: list[tuple[Request, str | None]] = []
 

@@ -126,7 +126,7 @@ class Case:
         self.reloads = 0
         self.reload_error: Exception | None = None
         self.retry = Retry(lambda: 1.0)
-        self.connections = Connections(self.slots, DEFAULT.goodbye_s, lambda: self.now)
+        self.connections = Connections(*self.slots, DEFAULT.goodbye_s, lambda: self.now)
         self.plan = CallPlan(self._new_attempt, demand, break_first)
         self.call = Call(
             self.connections, self.plan, self.retry, lambda: 1.0, DEFAULT, lambda: self.now, self.reporter.state

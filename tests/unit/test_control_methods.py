@@ -16,6 +16,7 @@ from ingestd.core.topics import MAX_TOPICS, TopicSet
 from ingestd.net.channel import MAX_QUEUED_MESSAGES, Channel
 from ingestd.net.stream import Stream
 from ingestd.threads.connections import Connections
+from ingestd.threads.link_slot import LinkSlot
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def channel() -> Iterator[Channel]:
 
 def line(channel: Channel | None) -> Connections:
     """The connections of a device that has this one, or none."""
-    connections = Connections((), 1.0, time.monotonic)
+    connections = Connections(LinkSlot(), LinkSlot(), 1.0, time.monotonic)
     if channel is not None:
         connections.adopt(channel)
     return connections

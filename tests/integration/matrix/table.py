@@ -132,14 +132,14 @@ TABLE: dict[str, Row] = {
         api(lambda p: p.black_hole()),
         next_door(lambda p: p.black_hole()),
         "as `stall`: its start is not answered, whatever swallows it",
-        door(lambda p: p.black_hole(), says=r"no answer to a ping|acknowledged|nothing received"),
+        door(lambda p: p.black_hole(), says=r"no answer to a ping|acknowledged|nothing (received|came in)"),
     ),
     "stall": Row(
         PASSES,
         r"time|timed out|session came",
         api(lambda p: p.stall()),
         next_door(lambda p: p.stall()),
-        opened("stop_reading", for_s=60.0, says=r"no answer to a ping|acknowledged|nothing received"),
+        opened("stop_reading", for_s=60.0, says=r"no answer to a ping|acknowledged|nothing (received|came in)"),
         door(lambda p: p.stall(), says=r"no answer to a ping|acknowledged|nothing (received|came in)"),
     ),
     "hangs": Row(
@@ -156,7 +156,7 @@ TABLE: dict[str, Row] = {
         api(lambda p: p.trickle(_SLOW)),
         next_door(lambda p: p.trickle(_SLOW)),
         NOT_TELLING,
-        door(lambda p: p.trickle(_SLOW), says=r"no answer to a ping|acknowledged|nothing received"),
+        door(lambda p: p.trickle(_SLOW), says=r"no answer to a ping|acknowledged|nothing (received|came in)"),
     ),
     "silent": Row(
         PASSES,
