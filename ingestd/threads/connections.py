@@ -11,7 +11,6 @@ from typing import Final
 from ingestd.net.ports import Link
 from ingestd.threads.link_slot import LinkSlot
 
-
 _LISTEN_S: Final = 0.2
 """To a session that has said goodbye; most servers answer within milliseconds."""
 
