@@ -63,7 +63,7 @@ def second(tmp_path: Path, socket: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_second_daemon_on_the_same_socket_is_refused_and_the_first_goes_on(call: Call, tmp_path: Path) -> None:
     refused = second(tmp_path, call.device.socket)
-    assert refused.returncode == 78
+    assert refused.returncode == 75
     assert f"another ingestd answers on {call.device.socket}" in refused.stderr
     assert "Traceback" not in refused.stderr
     status = call.device.status()
@@ -74,7 +74,7 @@ def test_a_file_where_the_socket_should_be_is_left_as_it_is(tmp_path: Path) -> N
     file = tmp_path / "precious"
     file.write_text("years of work")
     refused = second(tmp_path, file)
-    assert refused.returncode == 78
+    assert refused.returncode == 75
     assert f"{file} is a file and no socket" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert file.read_text() == "years of work"

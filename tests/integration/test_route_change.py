@@ -65,9 +65,9 @@ def prefer_mobile_among_chatter(site: TwoCables) -> None:
     "change",
     [
         pull_at_the_device,
-        pull_at_the_far_end,
+        pytest.param(pull_at_the_far_end, marks=pytest.mark.full),
         prefer_mobile,
-        prefer_mobile_among_chatter,
+        pytest.param(prefer_mobile_among_chatter, marks=pytest.mark.full),
     ],
 )
 def test_a_fresh_session_over_the_other_way(
