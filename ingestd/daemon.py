@@ -30,6 +30,7 @@ from ingestd.core.playout import Playout
 from ingestd.core.retry import Retry
 from ingestd.core.times import DEFAULT, Times
 from ingestd.core.topics import TopicSet
+from ingestd.core.waits import Waits
 from ingestd.health import progress
 from ingestd.net.network_watch import NetworkWatch
 from ingestd.planning import call_plan, checked_call_plan, where
@@ -105,8 +106,7 @@ class Daemon:
         self._call = Call(
             self._connections,
             plan,
-            Retry(random.random, times),
-            random.random,
+            Waits(Retry(random.random, times), random.random, times),
             times,
             time.monotonic,
             self._reporter.state,

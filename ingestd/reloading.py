@@ -80,8 +80,11 @@ class Reloading:
         words = self._apply(change, plan)
         self._reloader.applied(change)
         # Written by a thread of its own: a busy SD card may take seconds, and this one has a watchdog to feed.
-        threading.Thread(target=self._keep, args=(self._reloader, change), name="keep", daemon=True).start()
         self.faults = ()
+        try:
+            threading.Thread(target=self._keep, args=(self._reloader, change), name="keep", daemon=True).start()
+        except RuntimeError as error:
+            LOG.warning("the last good configuration is not kept: %s", error)
         LOG.info("%s", words)
         return words
 

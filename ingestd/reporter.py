@@ -86,12 +86,14 @@ class Reporter:
         match state:
             case State.CREATING | State.CONNECTING:
                 return epoch == 1
+            case State.STREAMING if error is not None:  # a renewal that ended on purpose: this session goes on
+                return self._ends.add(_SESSION, key_of(error), reason, now, time.time())
             case State.STREAMING:
                 wrong = self.faults.current(_SESSION)
                 mended, rejoined = self.faults.over(_SESSION, now), self._ends.over(_SESSION, now)
                 return mended if wrong else rejoined
             case State.RENEWING:
-                return not self.faults.current(_SESSION)
+                return not self.faults.current(_SESSION) and not self._ends.current(_SESSION)
             case State.RENEWING_CONNECTING | State.OVERLAPPING:
                 return False
             case State.WAITING:
@@ -157,13 +159,14 @@ class Reporter:
         for fault in self.faults.lasting(now):
             LOG.warning("%s (it comes and goes; this time it lasts)", fault.told, extra=self._fields.get(fault.area))
         self._tell_status()
+        self._notifier.repeat()
         stuck = self._stuck(now)
         if stuck and stuck != self._stuck_before:
             LOG.critical("no progress: %s; if that lasts, the watchdog restarts the service", ", ".join(stuck))
         self._stuck_before = stuck
-        if every_s is not None and now >= self._watchdog_due_s and not stuck:
-            self._watchdog_due_s = now + max(0.0, every_s - 1.0)
-            self._notifier.watchdog()
+        due = every_s is not None and now >= self._watchdog_due_s and not stuck
+        if due and self._notifier.watchdog():
+            self._watchdog_due_s = now + max(0.0, (every_s or 0.0) - 1.0)
 
     def _tell_status(self) -> None:
         """The one line that `systemctl status` shows."""

@@ -6,17 +6,18 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from ingestd.core.hurry import Hurry
 from ingestd.core.ingest_session import IngestSession
 from ingestd.core.lifecycle import ATTEMPTING, IN_THE_ROOM, Action, Happening, IllegalTransition, Lifecycle, State
-from ingestd.core.retry import Cause, Retry, by_network, cause_of
+from ingestd.core.retry import Cause, by_network, cause_of
 from ingestd.core.times import Times
+from ingestd.core.waits import Waits
 from ingestd.errors import ChannelClosed, ChannelError, MeetingEnded
 from ingestd.net.ports import Link
 from ingestd.threads.attempt import Attempt
 from ingestd.threads.callplan import CallPlan
 from ingestd.threads.connections import Connections
 
+_NONE: Final[Exception] = ChannelError("nothing has failed")
 _AGAIN: Final = "trying the renewal again"
 _BEGUN_ANEW_AT_MOST: Final = 3
 """Interfaces may chatter for ever: after so many in a row an attempt gets all its time."""
@@ -31,8 +32,7 @@ class Call:
         self,
         connections: Connections,
         plan: CallPlan,
-        retry: Retry,
-        random: Callable[[], float],
+        waits: Waits,
         times: Times,
         now: Callable[[], float],
         tell: StateNews,
@@ -40,8 +40,7 @@ class Call:
         """`tell` hears of each new state: with the epoch, the reason, and the error that made it, if any."""
         self.connections = connections
         self.plan = plan
-        self.retry = retry
-        self._random = random
+        self.waits = waits
         self._times = times
         self._now = now
         self._tell = tell
@@ -49,13 +48,10 @@ class Call:
         self._attempt: Attempt | None = None
         self._given: IngestSession | None = None  # for the next attempt, by whoever asked for the call
         self._arriving: Link | None = None
-        self._error: Exception = ChannelError("nothing has failed yet")  # what the last attempt or link ended by
-        self._hurry = Hurry(times.hurry_every_s)
+        self._error = _NONE  # what the last attempt or link ended by
         self._network_came_s = -math.inf
         self.timer_s: float | None = None
         """When `on_timer` is due (CLOCK_MONOTONIC). Any thread may read it."""
-        self.not_before_s = 0.0
-        """What a server asked for."""
         self._attempt_began_s = self._took_s = 0.0
         self._begun_anew = 0
         self._renew_because = _AGAIN
@@ -82,7 +78,8 @@ class Call:
         before = self.state
         for action in self._lifecycle.on(happening):
             self._do(action)
-        if self.state is State.STANDBY or (self.state is State.WAITING and cause_of(self._error) is Cause.ENDED):
+        ended = self.state is State.WAITING and cause_of(self._error) is Cause.ENDED
+        if ended or self.state in (State.STANDBY, State.HANGING_UP):
             self.since_s = None
         if self.state is State.STOPPED:
             self.connections.close()
@@ -140,7 +137,7 @@ class Call:
     def finish(self, reason: str) -> None:
         """The call has lasted long enough: on demand until another is asked for, else the device goes back."""
         if self.plan.demand:
-            self.on(Happening.HANG_UP, reason)
+            self.hang_up(reason)
             return
         for link in self.connections.all():
             link.hang_up()
@@ -149,8 +146,7 @@ class Call:
     def judge(self) -> None:
         """About once a second: a connection that has lasted proves that all is well again."""
         if self.connections.has_lasted(self._times.good_after_s):
-            self.retry.good()
-            self._hurry.restore()
+            self.waits.good()
 
     def on_timer(self) -> None:
         """`timer_s` has come."""
@@ -184,8 +180,7 @@ class Call:
         """As `renew`, but soon instead of now where all is well: many devices may have that reason."""
         wanting = self.timer_s is not None and cause_of(self._error) is Cause.PERSON
         if self.state is State.STREAMING and self.own and not wanting:
-            soon_s = max(self._now(), self.not_before_s) + self._random() * self._times.renew_jitter_s
-            self.timer_s = soon_s if self.timer_s is None else min(soon_s, self.timer_s)
+            self.timer_s = self.waits.later_s(self._now(), self.timer_s)
             self._renew_because = reason
         else:
             self.renew(reason)
@@ -210,13 +205,15 @@ class Call:
 
     def network_back(self, reason: str) -> None:
         """Something that may have been in the way is not so any more: a wait ends soon, an old attempt begins anew."""
-        now = self._network_came_s = self._now()
+        now = self._now()
+        if self.state in ATTEMPTING:
+            self._network_came_s = now
         match self.state:
             case State.WAITING:
                 self.on(Happening.NETWORK_BACK, reason)
             case State.CREATING | State.CONNECTING if self.own and self._begun_anew < _BEGUN_ANEW_AT_MOST:
                 old = now - self._attempt_began_s > self._times.old_attempt_s
-                if old and self._hurry.from_s(now) <= now:
+                if old and self.waits.may_end(now):
                     self._begun_anew += 1
                     self.on(Happening.NETWORK_BACK, reason)
 
@@ -246,6 +243,7 @@ class Call:
                     self._attempt.stop()
             case Action.ADOPT:
                 connections.adopt(self._arrived())
+                self._forget_troubles()
                 if self.since_s is None:
                     self.since_s = now
             case Action.ACCOMPANY:
@@ -253,6 +251,7 @@ class Call:
                 self.timer_s = now + self._times.overlap_s
             case Action.SWITCH:
                 connections.switch()
+                self._forget_troubles()
             case Action.DROP_SECOND:
                 connections.drop_second()
             case Action.HANG_UP:
@@ -263,15 +262,18 @@ class Call:
                 self.judge()
                 connections.release()
             case Action.WAIT | Action.RENEW_LATER:
-                self._wait(now)
+                self.timer_s = self.waits.until_s(now, self._error, self._took_s)
+                self._begun_anew = 0
             case Action.HURRY:
-                soonest_s = max(self._hurry.from_s(now), self.not_before_s)
-                sooner_s = soonest_s + self._random() * self._times.network_jitter_s
-                if self.timer_s is None or sooner_s < self.timer_s:
-                    self.timer_s = sooner_s
-                    self._hurry.use(sooner_s)
+                self.timer_s = self.waits.sooner_s(now, self.timer_s)
             case Action.CANCEL_TIMER:
                 self.timer_s = None
+
+    def _forget_troubles(self) -> None:
+        """What led here is past; what it would be wrong to go by later."""
+        self._begun_anew = 0
+        self._renew_because = _AGAIN
+        self._error = _NONE
 
     def _begin_attempt(self, now: float) -> None:
         self.epoch += 1
@@ -287,13 +289,6 @@ class Call:
         if link is None:
             raise IllegalTransition("no connection has arrived")
         return link
-
-    def _wait(self, now: float) -> None:
-        error = self._error
-        asked_s = getattr(error, "retry_after_s", None)
-        self.not_before_s = now + (asked_s or 0.0)
-        self.timer_s = now + self.retry.wait_s(cause_of(error), asked_s, self._took_s)
-        self._begun_anew = 0
 
 
 def _is(link: Link | None, epoch: int) -> bool:

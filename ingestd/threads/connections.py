@@ -99,7 +99,7 @@ class Connections:
         first = self.carrying
         if first is not None:
             self._add_up(first)
-        self.carrying = None
+        self.carrying = self._listen_until_s = None
         self._offer()
         if first is not None:
             first.leave()  # sender and receiver leave within one round; the last closes

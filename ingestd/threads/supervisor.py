@@ -180,10 +180,10 @@ class Supervisor:
         link = self._call.connections.carrying
         if link is None or state is not State.STREAMING:
             return None
-        if now - self._rerouted_s > self._times.person_most_s:
+        if now - self._rerouted_s > 2.0 * self._times.person_most_s:
             self._rerouting.reset()
-        if now < self._reroute_from_s:
-            return self._reroute_from_s
+        if now < (from_s := max(self._reroute_from_s, self._call.waits.not_before_s)):
+            return from_s
         if link.route_changed():
             self._rerouted_s = now
             self._reroute_from_s = now + self._rerouting.next_s()  # a route that flaps must not renew for ever
@@ -197,15 +197,15 @@ class Supervisor:
         self._beat_s = now
         if not stopped and (verdict := self._vigil.verdict(now)) is not None:
             call.give_up_link(verdict)
-        elif (over := self._vigil.call_over(call.since_s, now)) is not None:
+        elif call.state in IN_THE_ROOM and (over := self._vigil.call_over(call.since_s, now)) is not None:
             call.finish(over)
         elif (
             call.state is State.STREAMING and call.timer_s is None and (due := self._vigil.renewal_due(now)) is not None
         ):
             call.renew(due)
         for news in self._vigil.news(now):
-            if call.state is State.WAITING and now < call.not_before_s:
-                continue
+            if now < call.waits.not_before_s:
+                continue  # a server asked for that; the next attempt reads the token anyhow
             if news.hurry:
                 call.network_back(news.text)
             else:

@@ -37,8 +37,12 @@ class FakeNotifier:
             self._status = line
             self.told.append(f"status {line}")
 
-    def watchdog(self) -> None:
+    def watchdog(self) -> bool:
         self.told.append("watchdog")
+        return True
+
+    def repeat(self) -> None:
+        """Everything was taken."""
 
     def stopping(self) -> None:
         self.told.append("stopping")

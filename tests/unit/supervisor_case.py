@@ -13,6 +13,7 @@ from ingestd.core.liveness import Liveness
 from ingestd.core.presence import RoomView
 from ingestd.core.retry import Cause, Retry
 from ingestd.core.times import DEFAULT
+from ingestd.core.waits import Waits
 from ingestd.errors import IngestdError
 from ingestd.net.network_watch import EVERYTHING, NOTHING, Events
 from ingestd.net.ports import Link
@@ -128,8 +129,9 @@ class Case:
         self.retry = Retry(lambda: 1.0)
         self.connections = Connections(*self.slots, DEFAULT.goodbye_s, lambda: self.now)
         self.plan = CallPlan(self._new_attempt, demand, break_first)
+        waits = Waits(self.retry, lambda: 1.0, DEFAULT)
         self.call = Call(
-            self.connections, self.plan, self.retry, lambda: 1.0, DEFAULT, lambda: self.now, self.reporter.state
+            self.connections, self.plan, waits, DEFAULT, lambda: self.now, self.reporter.state
         )
         self.vigil = Vigil(
             self.connections,

@@ -85,7 +85,7 @@ def test_never_more_is_served_than_the_capacity(scenario: Scenario) -> None:
 
 def test_a_device_that_streams_asks_again_when_the_real_call_does() -> None:
     case = Case(max_age_s=MAX_AGE_S)
-    case.call.retry = Retry(random.Random(3).random)
+    case.call.waits = Waits(Retry(random.Random(3).random), lambda: 1.0, DEFAULT)
     link = case.streaming()
     began_s, fails_s = array("d"), math.inf
     while len(began_s) < 12:

@@ -98,6 +98,22 @@ def test_the_watchdog_hears_of_health_only_and_in_half_its_time(
     assert systemd.heard() == ["WATCHDOG=1"]
 
 
+def test_a_systemd_that_does_not_read_holds_up_nobody_and_hears_it_later(systemd: Systemd) -> None:
+    notifier = Notifier()
+    said = 0
+    while notifier.watchdog():
+        said += 1
+        assert said < 100_000
+    notifier.ready()
+    notifier.status("old")
+    notifier.status("streaming")
+    assert systemd.heard() == ["WATCHDOG=1"] * said
+    notifier.repeat()
+    notifier.repeat()
+    assert systemd.heard() == ["READY=1", "STATUS=streaming"], "once each, and the latest"
+    assert notifier.watchdog()
+
+
 def test_a_reload_as_systemd_hears_it(systemd: Systemd) -> None:
     before_usec = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     notifier = Notifier()

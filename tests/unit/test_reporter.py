@@ -180,6 +180,18 @@ def test_a_clean_end_is_no_fault_and_told_once_however_often_it_comes(case: Case
     assert case.reporter.faults.all() == ()
 
 
+def test_renewals_that_the_room_throws_out_for_a_week_fill_no_log(case: Case) -> None:
+    case.streams(1)
+    case.records.clear()
+    for epoch in range(2, 5000):
+        case.reporter.state(State.RENEWING, epoch, "trying the renewal again", None)
+        case.reporter.state(State.STREAMING, epoch, "evicted", ChannelClosed("evicted", 4005))
+        case.now += 60
+    levels = case.levels()
+    assert WARNING not in levels
+    assert levels.count(INFO) <= 4
+
+
 def test_a_renewal_that_fails_is_a_fault_while_it_streams_on(case: Case) -> None:
     case.streams(1)
     case.reporter.state(State.RENEWING, 2, "a new token", None)

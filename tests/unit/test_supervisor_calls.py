@@ -277,3 +277,35 @@ def test_a_bug_met_by_a_request_is_told_and_ends_nothing() -> None:
     case.post(Signalled(signal.SIGHUP))
     assert case.state() is State.STREAMING
     assert case.reporter.bugs == ["reload failed by KeyError", "a reload failed by KeyError"]
+
+
+@pytest.mark.parametrize("demand", [False, True])
+@pytest.mark.parametrize("how", ["hangup", "replace", "stop"])
+def test_a_limit_that_comes_due_during_a_goodbye_changes_nothing(demand: bool, how: str) -> None:
+    case = Case(demand=demand, break_first=True, max_call_s=10.0)
+    link = in_a_call(case) if demand else case.streaming()
+    stays(case, link, 9)
+    case.after(0.9)
+    if how == "hangup":
+        case.ask(Request.HANG_UP)
+    elif how == "replace":
+        case.ask(Request.RECONNECT)
+    else:
+        case.post(Signalled(signal.SIGTERM))
+    case.after(0.9)
+    case.hear(link)
+    assert case.state() is {"hangup": State.HANGING_UP, "replace": State.REPLACING, "stop": State.STOPPING}[how]
+    case.after(0.2)
+    expected = {"hangup": State.STANDBY, "replace": State.CREATING, "stop": State.STOPPED}
+    assert case.state() is expected[how]
+
+
+def test_a_call_asked_for_during_the_goodbye_is_another_one() -> None:
+    case = Case(demand=True, max_call_s=20.0)
+    link = in_a_call(case)
+    stays(case, link, 15)
+    case.ask(Request.HANG_UP)
+    case.ask(Request.CALL)
+    case.post(LinkEnded(1, ChannelClosed("bye", 1000)))
+    stays(case, case.connect(), 15)
+    assert case.state() is State.STREAMING

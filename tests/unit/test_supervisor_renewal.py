@@ -348,6 +348,35 @@ def test_a_route_that_flaps_renews_ever_more_seldom(case: Case) -> None:
     assert 4 <= case.connections.count <= 8
 
 
+def test_a_route_that_flaps_for_hours_does_not_begin_anew() -> None:
+    case = Case()
+    link = case.streaming()
+    for _ in range(4000):
+        case.now += 0.003  # nothing comes at the very moment
+        case.network.events = Events(came_back=False, changed=True)
+        case.supervisor.step()
+        link.rerouted = True
+        case.hear(link)
+        case.after(1)
+        if case.state() is State.RENEWING:
+            link = second(case)
+            case.post(LinkReady(link.epoch))
+    assert case.connections.count <= 8 + 4000 / 290
+
+
+def test_another_route_does_not_cut_short_what_the_backend_asked_for(case: Case) -> None:
+    link = case.streaming()
+    case.ask(Request.RECONNECT)
+    case.post(AttemptFailed(2, BackendError(BackendFault.RATE_LIMITED, "slow down", 60.0)))
+    link.rerouted = case.token.is_new = True
+    case.network.events = Events(came_back=False, changed=True)
+    case.supervisor.step()
+    for _ in range(58):
+        case.hear(link)
+        case.after(1)
+    assert (case.state(), len(case.attempts)) == (State.STREAMING, 2)
+
+
 def test_totals_hold_over_a_renewal(case: Case) -> None:
     first = case.streaming()
     first.messages_sent = 3
