@@ -16,6 +16,7 @@ import pytest
 
 from ingestd.core.retry import Retry
 from ingestd.core.times import DEFAULT, Times
+from ingestd.core.waits import Waits
 from ingestd.errors import BackendError, BackendFault, ChannelClosed
 from ingestd.threads.mailbox import AttemptFailed
 from tests.bench import fleet
