@@ -7,19 +7,20 @@ zero and a ceiling that doubles, so that a fleet that lost the same server does 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
+from ingestd.core.times import DEFAULT
 from ingestd.errors import DeviceError, UnfitDeviceError
-
-BASE_S: Final = 0.5
-CAP_S: Final = 58.0
 
 
 class Backoff:
     """One sequence of attempts. `random` gives uniform numbers in [0, 1). One thread."""
 
     def __init__(
-        self, random: Callable[[], float], base_s: float = BASE_S, cap_s: float = CAP_S, least_s: float = 0.0
+        self,
+        random: Callable[[], float],
+        base_s: float = DEFAULT.backoff_base_s,
+        cap_s: float = DEFAULT.backoff_cap_s,
+        least_s: float = 0.0,
     ) -> None:
         """No wait is shorter than `least_s`."""
         self._random = random

@@ -12,22 +12,10 @@ from tests.rig import netns
 from tests.soak.plugs import Device
 from tests.soak.world import World
 from tests.standin.client import SessionFault, SocketFault
+from tests.standin.garbage import BREAKS_OFF
 from tests.standin.garbage import KINDS as GARBAGE
 
 _MANY: Final = 1000
-BREAKS_OFF: Final = (
-    "masked",
-    "reserved_bits",
-    "unknown_opcode",
-    "stray_continuation",
-    "fragmented_ping",
-    "long_ping",
-    "terabyte_header",
-    "negative_length",
-    "short_close",
-    "bad_close_code",
-)
-"""Breaks RFC 6455, after which a connection can't be trusted any more; all else is counted and passed over."""
 _WITHOUT_SENSE: Final = tuple(kind for kind in GARBAGE if kind not in BREAKS_OFF)
 
 

@@ -73,3 +73,17 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "bad_close_code": lambda: frames.encode(frames.CLOSE, (1005).to_bytes(2, "big")),
 }
 """Kind → the bytes to write."""
+
+BREAKS_OFF = (
+    "masked",
+    "reserved_bits",
+    "unknown_opcode",
+    "stray_continuation",
+    "fragmented_ping",
+    "long_ping",
+    "terabyte_header",
+    "negative_length",
+    "short_close",
+    "bad_close_code",
+)
+"""Breaks RFC 6455, after which a connection can't be trusted any more; all else is counted and passed over."""

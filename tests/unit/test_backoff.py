@@ -7,7 +7,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.core.backoff import BASE_S, CAP_S, Backoff
+from ingestd.core.backoff import Backoff
+from ingestd.core.times import DEFAULT
 
 
 def ceilings(backoff: Backoff, count: int) -> list[float]:
@@ -38,7 +39,8 @@ def test_waits_of_a_fleet_are_spread_evenly() -> None:
         ceilings(backoff, 9)
         waits.append(backoff.next_s())
     for tenth in range(10):
-        share = sum(tenth * CAP_S / 10 <= wait < (tenth + 1) * CAP_S / 10 for wait in waits)
+        width_s = DEFAULT.backoff_cap_s / 10
+        share = sum(tenth * width_s <= wait < (tenth + 1) * width_s for wait in waits)
         assert 300 < share < 500
 
 
@@ -48,12 +50,12 @@ def test_a_reset_starts_from_the_base() -> None:
     assert backoff.attempts == 20
     backoff.reset()
     assert backoff.attempts == 0
-    assert backoff.next_s() == BASE_S
+    assert backoff.next_s() == DEFAULT.backoff_base_s
 
 
 def test_a_million_attempts_overflow_nothing() -> None:
     backoff = Backoff(lambda: 1.0)
-    assert set(ceilings(backoff, 1_000_000)[10:]) == {CAP_S}
+    assert set(ceilings(backoff, 1_000_000)[10:]) == {DEFAULT.backoff_cap_s}
     assert backoff.attempts == 1_000_000
 
 

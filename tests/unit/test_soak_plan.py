@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from itertools import islice
 
-from tests.soak.faults import BREAKS_OFF, KINDS
+from tests.soak.faults import KINDS
 from tests.soak.plan import FIRST, OFTEN, PAUSE_S, Planned, plan
+from tests.standin.garbage import BREAKS_OFF
 from tests.standin.garbage import KINDS as GARBAGE
 
 
