@@ -11,6 +11,10 @@ class Unreadable(Exception):  # noqa: N818 (turned into a fault by whoever knows
     """A file can't be read. The text completes the sentence "PATH …" and says what to do."""
 
 
+class Absent(Unreadable):
+    """There is no such file."""
+
+
 def read_small(path: Path, limit: int) -> tuple[bytes, os.stat_result]:
     """Returns the content of a regular file of at most `limit` bytes, with its `stat`.
 
@@ -31,6 +35,8 @@ def read_small(path: Path, limit: int) -> tuple[bytes, os.stat_result]:
             os.close(descriptor)
     except ValueError:
         raise Unreadable("has a NUL byte in its name; correct the name") from None
+    except FileNotFoundError:
+        raise Absent("does not exist; create it or correct the name") from None
     except OSError as error:
         raise Unreadable(_advice(path, error)) from None
     if len(content) > limit:
@@ -39,8 +45,6 @@ def read_small(path: Path, limit: int) -> tuple[bytes, os.stat_result]:
 
 
 def _advice(path: Path, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "does not exist; create it or correct the name"
     if isinstance(error, PermissionError):
         return (
             f"can't be read as user id {os.geteuid()}: permission denied; let the service's group read it "

@@ -89,7 +89,7 @@ class Group(Kind[T]):
         if self.others is not None:
             values[self.others] = others
         built = cast(T, self.cls(**values))
-        if self._check is not None and len(at.faults) == before:
+        if self._check is not None and at.complete and len(at.faults) == before:
             for problem in self._check(built):
                 at.fault(node.place, problem)
         return built

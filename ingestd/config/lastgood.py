@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ingestd.config.faults import Faults, Place
 from ingestd.config.files import Unreadable, read_small
-from ingestd.config.identity import Identity
-from ingestd.config.load import Valid, check_tree
-from ingestd.config.reader import parse_yaml
-from ingestd.config.tree import Mapping
-from ingestd.config.writer import write_yaml
 from ingestd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ingestd.config.identity import Identity
+    from ingestd.config.load import Valid
+    from ingestd.config.tree import Mapping
 
 NAME: Final = "last-good.yaml"
 LARGEST_BYTES: Final = 4 * 1024 * 1024
@@ -42,9 +40,14 @@ class LastGood:
 
     def keep(self, tree: Mapping) -> str | None:
         """Keeps what the daemon was built from (`Valid.tree`). None, or a warning for the log."""
+        from ingestd.config.writer import write_yaml
+
+        return None if self.path is None else self.keep_text(write_yaml(tree))
+
+    def keep_text(self, body: bytes) -> str | None:
+        """The same for a tree that is written already."""
         if self.path is None:
             return None
-        body = write_yaml(tree)
         content = _ABOUT + _SUM + _sum_of(body) + b"\n" + body
         if len(content) > LARGEST_BYTES:
             return f"the configuration is not kept in {self.path}: it is larger than {LARGEST_BYTES} bytes in all"
@@ -55,6 +58,10 @@ class LastGood:
 
         Placeholders are filled in as `load_config` does.
         """
+        from ingestd.config.faults import Faults, Place
+        from ingestd.config.load import check_tree
+        from ingestd.config.reader import parse_yaml
+
         if self.path is None:
             return None
         try:
@@ -82,6 +89,8 @@ class LastGood:
     def since(self) -> str:
         """When that configuration was first run on, for people; by this machine's clock of then."""
         if self.path is not None:
+            from datetime import datetime
+
             with contextlib.suppress(OSError, OverflowError, ValueError):
                 return datetime.fromtimestamp(self.path.stat().st_mtime).astimezone().isoformat(" ", "seconds")
         return "an unknown time"

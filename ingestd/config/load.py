@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping as Contents
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ingestd.config.faults import Faults, KeyPath, Place
+from ingestd.config.faults import Faults, KeyPath
 from ingestd.config.identity import Identity, expand_participant
 from ingestd.config.kind import At
-from ingestd.config.reader import read_yaml
+from ingestd.config.layers import DROP_INS, drop_ins, read_layers
 from ingestd.config.schema import CONFIG, SETTINGS, Config
-from ingestd.config.tree import Mapping, locate, merge
-
-DROP_INS = "conf.d"
+from ingestd.config.tree import Mapping, locate
 
 _KNOWN = tuple(setting.path for setting in SETTINGS)
 _GROUPS = frozenset(setting.path for setting in SETTINGS if setting.group)
+WRITTEN = "write one by `ingestctl setup` or from /usr/share/ingestd/ingestd.yaml"
+"""How to come by a configuration."""
 _PARTICIPANT: KeyPath = ("session", "participant")
 
 
@@ -41,7 +43,7 @@ def read_config(path: Path, identity: Identity | None = None) -> Valid:
     configuration names is opened. Raises `ConfigError` with every fault of all files, with file and line.
     """
     faults = Faults()
-    tree, complete = _read_all(path, faults)
+    tree, complete = read_tree(path, faults)
     return check_tree(tree, faults, identity, complete=complete)
 
 
@@ -60,36 +62,13 @@ def check_tree(tree: Mapping, faults: Faults, identity: Identity | None, *, comp
     return Valid(replace(config, session=replace(config.session, participant=participant)), tree)
 
 
-def _read_all(path: Path, faults: Faults) -> tuple[Mapping, bool]:
-    """The merged tree, and whether every file could be read."""
-    merged = read_yaml(path, 0, faults)
-    complete = merged is not None
-    if merged is None:
-        merged = Mapping(Place(0, str(path)), {})
-    for order, drop_in in enumerate(_drop_ins(path.parent / DROP_INS, faults), start=1):
-        tree = read_yaml(drop_in, order, faults)
-        if tree is None:
-            complete = False
-        else:
-            merged = merge(merged, tree, lambda below: ".".join(map(str, below)) in _GROUPS)
-    return merged, complete
+def files_of(path: Path) -> list[Path]:
+    """What `read_config` looks at and is there: the file, the folder beside it, the files in that."""
+    folder = path.parent / DROP_INS
+    # Path.exists raises where a folder is closed.
+    return [one for one in (path, folder, *drop_ins(folder, Faults())) if os.path.exists(one)]
 
 
-def _drop_ins(directory: Path, faults: Faults) -> list[Path]:
-    """The files to read in `directory`, by name; hidden ones are an editor's."""
-    try:
-        names = sorted(entry.name for entry in directory.iterdir() if not entry.name.startswith("."))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        if directory.exists():
-            faults.add(Place(1, str(directory)), (), "is not a directory; remove it or make it one")
-        return []
-    except OSError as error:
-        text = f"can't be listed: {error.strerror}; let the service's group read and enter it (chmod 750)"
-        faults.add(Place(1, str(directory)), (), text)
-        return []
-    for name in names:
-        if name.endswith((".yml", ".YAML", ".YML")):
-            faults.add(
-                Place(1, str(directory / name)), (), "is not read for its name; rename it to end in .yaml"
-            )
-    return [directory / name for name in names if name.endswith(".yaml")]
+def read_tree(path: Path, faults: Faults, instead: Contents[Path, bytes] | None = None) -> tuple[Mapping, bool]:
+    """`read_layers` of the daemon's configuration."""
+    return read_layers(path, faults, _GROUPS, WRITTEN, instead)

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from ingestd.config.faults import Faults, KeyPath, Place, quoted
-from ingestd.config.files import Unreadable, read_small
+from ingestd.config.files import Absent, Unreadable, read_small
 from ingestd.config.tree import Broken, Entry, Leaf, Mapping, Node, Sequence
 
 MAX_BYTES = 256 * 1024
@@ -38,20 +38,22 @@ class _Unusable(Exception):  # noqa: N818 (it only unwinds: the fault is told al
     """The rest of the file can't be read; the fault has been told."""
 
 
-def read_yaml(path: Path, order: int, faults: Faults) -> Mapping | None:
+def read_yaml(path: Path, order: int, faults: Faults, written: str) -> Mapping | None:
     """Reads one file, the `order`-th to be read. Faults go to `faults`; None where nothing of it can be used.
 
-    A file of comments alone is an empty mapping; one with nothing in it is what a power cut leaves, and a fault.
+    `written` tells how to come by a file. One of comments alone is an empty mapping; one with nothing in it is what a
+    power cut leaves, and a fault.
     """
     name = str(path) if str(path).isprintable() else repr(str(path))[1:-1]
     whole = Place(order, name)
     try:
         content, _ = read_small(path, MAX_BYTES)
     except Unreadable as error:
-        faults.add(whole, (), str(error))
+        absent = isinstance(error, Absent) and not order
+        faults.add(whole, (), f"does not exist; {written}, or correct the name" if absent else str(error))
         return None
     if not content.removeprefix(codecs.BOM_UTF8).strip():
-        remedy = "write it anew, or remove it" if order else "write it anew"
+        remedy = "write it anew, or remove it" if order else f"remove it, then {written}"
         faults.add(whole, (), f"is empty, as by a power cut; {remedy}")
         return None
     return parse_yaml(content, whole, faults)

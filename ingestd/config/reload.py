@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from ingestd.config.faults import Faults
-from ingestd.config.identity import Identity
+from ingestd.config.apart import packed
 from ingestd.config.lastgood import LastGood
-from ingestd.config.load import Valid, check_tree, read_config
-from ingestd.config.schema import Config
-from ingestd.config.tree import Mapping, graft
+
+if TYPE_CHECKING:
+    from ingestd.config.apart import Apart
+    from ingestd.config.identity import Identity
+    from ingestd.config.load import Valid
+    from ingestd.config.schema import Config
 
 How = Literal["session", "live", "restart"]
 
@@ -52,22 +53,27 @@ SERVED: Final[dict[str, How]] = {
 """How a change of each key is served. Keys below one that may be null or a list are served with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """The difference between what is run on and what the files say now. Keys are dotted, values never shown."""
 
-    config: Config
-    """What holds once it is applied: the files', with the keys of `restart` as they were."""
     renewed: list[str]
     """The keys a new session serves."""
     live: list[str]
     """The keys that running parts take over."""
     restart: list[str]
     """The keys that wait for a restart of the service."""
-    tree: Mapping = field(repr=False)
-    """What `config` was read from."""
-    number: int = field(repr=False)
+    valid: Valid
+    """What holds once it is applied: the files', with the keys of `restart` as they were."""
+    number: int
     """Which one it is: a later one has a higher number."""
+
+    def __repr__(self) -> str:
+        return f"Change(renewed={self.renewed}, live={self.live}, restart={self.restart})"
+
+    @property
+    def config(self) -> Config:
+        """The same without its tree."""
+        return self.valid.config
 
     @property
     def session(self) -> bool:
@@ -78,7 +84,9 @@ class Change:
 class Reloader:
     """Reads the configuration anew, and remembers what the daemon runs on. Each method says which threads may call."""
 
-    def __init__(self, path: Path, last_good: LastGood, running: Valid, identity: Identity | None = None) -> None:
+    def __init__(
+        self, path: Path, last_good: LastGood, running: Valid | Apart, identity: Identity | None = None
+    ) -> None:
         self._path = path
         self._last_good = last_good
         self._running = running
@@ -94,6 +102,10 @@ class Reloader:
 
         The files that a configuration names are not opened. Supervisor thread.
         """
+        from ingestd.config.faults import Faults
+        from ingestd.config.load import check_tree, read_config
+        from ingestd.config.tree import graft
+
         self._loaded += 1
         new = read_config(self._path, self._identity)
         running = self._running
@@ -102,12 +114,12 @@ class Reloader:
         tree = new.tree
         for key in restart:
             tree = graft(tree, tuple(key.split(".")), running.tree)
+        valid = check_tree(tree, Faults(), self._identity) if restart else new
         return Change(
-            config=check_tree(tree, Faults(), self._identity).config if restart else new.config,
             renewed=[key for key in changed if SERVED[key] == "session"],
             live=[key for key in changed if SERVED[key] == "live"],
             restart=restart,
-            tree=tree,
+            valid=valid,
             number=self._loaded,
         )
 
@@ -116,7 +128,7 @@ class Reloader:
         with self._applying:
             if change.number > self._applied:
                 self._applied = change.number
-                self._running = Valid(change.config, change.tree)
+                self._running = change.valid
 
     def kept(self, change: Change) -> str | None:
         """`change` has been applied: it becomes the last good configuration, unless a later one is already.
@@ -129,11 +141,11 @@ class Reloader:
             if change.number < self._kept:
                 return None
             self._kept = change.number
-            return self._last_good.keep(change.tree)
+            return self._last_good.keep(change.valid.tree)
 
 
 def _value(config: Config, key: str) -> object:
     found: object = config
     for name in key.split("."):
         found = getattr(found, name)
-    return found
+    return packed(found)

@@ -140,7 +140,7 @@ class Capture:
     """The microphone."""
 
     device: str = setting(
-        "default", "ALSA device, see 'arecord -L'; name the card (plughw:CARD=Name), numbers change.", Text()
+        "default", "ALSA device, see 'ingestctl devices'; name the card (plughw:CARD=Name), numbers change.", Text()
     )
     channel: Literal["mix", "left", "right"] | int = setting(
         "mix",
@@ -156,7 +156,7 @@ class Playback:
     """The loudspeaker."""
 
     device: str = setting(
-        "default", "ALSA device, see 'aplay -L'; name the card (plughw:CARD=Name), numbers change.", Text()
+        "default", "ALSA device, see 'ingestctl devices'; name the card (plughw:CARD=Name), numbers change.", Text()
     )
     gain_db: float = setting(0.0, "Gain in software, dB.", Number(low=-60, high=30, unit="dB"))
     mixer: Mixer | None = setting(None, "Hardware control to set and unmute.", OrNull(Group(Mixer)))
@@ -212,6 +212,9 @@ class Hook:
     timeout_s: float = setting(
         10.0, "Seconds it may run before it is ended.", Number(high=86400, unit="seconds")
     )
+    max_age_s: float | None = setting(
+        60.0, "Seconds after which a message is too old to run it; null for any age.", _seconds()
+    )
     allow_senders: tuple[str, ...] | None = setting(
         None,
         "Participant ids that may trigger it; null for everyone in the room, an empty list for nobody.",
@@ -255,7 +258,9 @@ class Metrics:
     """Figures for Prometheus."""
 
     listen: Address | None = setting(
-        None, "HOST:PORT to serve them at, like 127.0.0.1:9465; null for not at all.", OrNull(ListenAddress())
+        None,
+        "HOST:PORT to serve them at, like 127.0.0.1:9465; null for not at all. Who reaches another address reads them.",
+        OrNull(ListenAddress()),
     )
 
 

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 from ingestd.config.files import Unreadable, read_small
+from ingestd.core.credential import is_credential
 from ingestd.errors import ConfigError
 
 MAX_TOKEN_BYTES = 16 * 1024
@@ -56,11 +57,36 @@ def read_token(path: Path, what: str = "token") -> Secret:
     try:
         content, _ = read_small(path, MAX_TOKEN_BYTES)
     except Unreadable as error:
-        raise ConfigError([f"{path}: the {what} file {error}"]) from None
+        raise ConfigError([f"{path}: {_fitting(f'the {what} file {error}', path)}"]) from None
+    try:
+        return parse_token(content, what)
+    except ConfigError as error:
+        raise ConfigError([f"{path}: {_fitting(fault, path)}" for fault in error.faults]) from None
+
+
+def _fitting(fault: str, path: Path) -> str:
+    """The fault with a remedy that a credential of systemd's takes, where it is of one: nobody can write there."""
+    if not is_credential(path):
+        return fault
+    what = fault.partition("; ")[0]
+    if "does not exist" in what:
+        return f"{what}; systemd makes it, and it is there only while the service runs: see `systemctl cat ingestd`"
+    if "permission denied" in what:
+        return f"{what}; only root and the service itself may read it"
+    return f"{what}; encrypt it anew (`ingestctl setup` shows how), then `systemctl restart ingestd`"
+
+
+def awaits_the_service(path: Path) -> bool:
+    """Whether it is a credential of a service that does not run: that it is not there is no fault."""
+    return is_credential(path) and not path.parent.exists()
+
+
+def parse_token(content: bytes, what: str = "token") -> Secret:
+    """`read_token` for what a file of it holds, or is to hold. Raises `ConfigError` with one fault."""
     text = content.strip()
     problem = _problem(text, what)
     if problem:
-        raise ConfigError([f"{path}: {problem}"])
+        raise ConfigError([problem])
     return Secret(text.decode("ascii"))
 
 

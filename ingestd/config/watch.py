@@ -12,7 +12,17 @@ from ingestd.config.secret import MAX_TOKEN_BYTES
 
 EVERY_S: Final = 1.0
 
-_Mark = tuple[int, int, int, int, int]
+Mark = tuple[int, int, int, int, int]
+
+
+def mark_of(path: Path) -> Mark | None:
+    """Another one where the file may have another content; None where there is none. Any thread; asks the disk."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    # With the time of the last change of the inode: a chmod makes a file readable, and leaves its mtime.
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 class FileWatch:
@@ -25,7 +35,7 @@ class FileWatch:
         self._path = path
         self._salt = os.urandom(16)
         self._looked_s: float | None = None
-        self._mark = self._stat()
+        self._mark = mark_of(path)
         self._seen = self._digest()
         self._content = self._seen
 
@@ -40,21 +50,13 @@ class FileWatch:
             return False
         self._looked_s = now_s
         seen_before = self._seen
-        mark = self._stat()
+        mark = mark_of(self._path)
         if mark != self._mark or self._seen is None:
             self._mark, self._seen = mark, self._digest()
         if self._seen != seen_before or self._seen == self._content:
             return False
         self._content = self._seen
         return self._content is not None
-
-    def _stat(self) -> _Mark | None:
-        try:
-            status = self._path.stat()
-        except (OSError, ValueError):
-            return None
-        # With the time of the last change of the inode: a chmod makes a file readable, and leaves its mtime.
-        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def _digest(self) -> bytes | None:
         try:

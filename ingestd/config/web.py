@@ -36,7 +36,7 @@ class ServiceUrl(Scalar[str]):
         parts = _split(url, self.expected)
         if "@" in parts.netloc:
             raise Refused(
-                "has a user or password in it; take that out, the token goes into backend.token_file"
+                "has a user or password in it; take that out, the token has a file of its own"
             )
         if "#" in url:
             raise Refused("has a # part, which is never sent; remove it")

@@ -44,7 +44,10 @@ def test_a_main_file_without_keys_lacks_the_url(case: ConfigCase, text: str) -> 
 
 @pytest.mark.parametrize("text", [b"", b"\n\n", b" \t\r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf \n"])
 def test_a_file_that_a_power_cut_emptied_is_a_fault(case: ConfigCase, text: bytes) -> None:
-    assert case.fault(text) == "ingestd.yaml: is empty, as by a power cut; write it anew"
+    assert case.fault(text) == (
+        "ingestd.yaml: is empty, as by a power cut; remove it, then write one by `ingestctl setup` or from "
+        "/usr/share/ingestd/ingestd.yaml"
+    )
     case.write(text, "conf.d/10.yaml")
     assert case.fault(BACKEND) == "conf.d/10.yaml: is empty, as by a power cut; write it anew, or remove it"
 
@@ -67,7 +70,10 @@ def test_what_is_missing_names_the_section_to_add(case: ConfigCase) -> None:
 
 
 def test_a_missing_file_says_what_to_do(case: ConfigCase) -> None:
-    assert case.fault() == "ingestd.yaml: does not exist; create it or correct the name"
+    assert case.fault() == (
+        "ingestd.yaml: does not exist; write one by `ingestctl setup` or from /usr/share/ingestd/ingestd.yaml, "
+        "or correct the name"
+    )
 
 
 def test_a_directory_in_place_of_the_file(case: ConfigCase) -> None:

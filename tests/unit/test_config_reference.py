@@ -12,7 +12,7 @@ import yaml
 
 from ingestd.config.groups import Setting
 from ingestd.config.schema import SETTINGS, Backend, Config
-from ingestd.control import ingestctl
+from ingestd.ctl import main as ingestctl
 from tests.unit.config_case import ConfigCase
 
 REFERENCE = (Path(__file__).parents[2] / "etc/ingestd.yaml").read_text()

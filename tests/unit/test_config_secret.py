@@ -13,6 +13,7 @@ import pytest
 from ingestd.config import Secret, read_token
 from ingestd.config.secret import exposure
 from ingestd.errors import ConfigError
+from tests.unit.descriptors import left_open, open_descriptors
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"
 
@@ -120,11 +121,11 @@ def test_a_fifo_does_not_block(tmp_path: Path) -> None:
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     for _ in range(20):
         with pytest.raises(ConfigError):
             read_token(tmp_path)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not left_open(before)
 
 
 @pytest.mark.parametrize(("mode", "exposed"), [(0o600, False), (0o640, False), (0o644, True), (0o602, True)])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingestd.config.watch import EVERY_S, FileWatch
+from tests.unit.descriptors import left_open, open_descriptors
 
 OLD = "old token\n"
 NEW = "new token\n"
@@ -185,9 +186,9 @@ def test_what_cannot_be_read_is_not_waited_for_and_no_crash(path: Path, make: Ca
     make(path)
     assert not watched.changed()
     assert not watched.changed()
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     assert not watched.changed()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not left_open(before)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
