@@ -11,6 +11,7 @@
     │   ├── ProxyRefused          the proxy will not let us through: a person's job
     │   └── ChannelClosed         closed by the peer, by us, or cut
     │      └── MeetingEnded          the room is over for this device, which is no fault
+    ├── MetricsError           figures for Prometheus can't be served: tried again; the call goes on
     ├── NotNow                 what somebody asked for can't be done at present
     ├── WireError              one inbound message was refused; count it, go on
     └── DeviceError            a sound device is absent or was lost; look for it again
@@ -45,6 +46,10 @@ class ConfigError(IngestdError):
 
 class StartError(IngestdError):
     """Something the daemon needs from the start can't be had."""
+
+
+class MetricsError(IngestdError):
+    """Figures for Prometheus can't be served at present."""
 
 
 class BackendFault(enum.Enum):

@@ -6,25 +6,33 @@ has to answer (pongs, the close handshake) it posts for the sender to write, so 
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
 from ingestd.core import rfc6455, wire
 from ingestd.core.liveness import Liveness
-from ingestd.core.rfc6455 import Frame, FrameReader, Opcode, Oversize
+from ingestd.core.messageshare import MessageShare
+from ingestd.core.rfc6455 import Frame, Opcode
 from ingestd.core.times import DEFAULT, Times
-from ingestd.errors import ChannelClosed, ChannelError, RemoteProtocolError, WireError
+from ingestd.errors import ChannelClosed, ChannelError, RemoteProtocolError
+from ingestd.net.frame_writer import FrameWriter
+from ingestd.net.inbound import Inbound
 from ingestd.net.stream import Stream, printable
 
 GATE_BYTES: Final = 5000
-"""About ten media frames: what may be on its way, unacknowledged, before media is held back."""
+"""About ten media frames: what may be on its way of them, unacknowledged, before more are held back."""
+LAST_WORDS_BYTES: Final = 20_000
+"""What may be on its way when another message goes before `stop`, which is to get through in time."""
 _MEDIA_BYTES_PER_MS: Final = 27.0
-MAX_QUEUED_MESSAGES: Final = 64
+MAX_QUEUED: Final = 512
+"""Subscriptions to all topics there may be, and their ends."""
 _MAX_QUEUED_PONGS: Final = 8
+_ENDED_HERE: Final = "the connection was ended from this side"
 
 
 class Channel:
@@ -52,20 +60,20 @@ class Channel:
         self.joined = False
         """The service has shown that it joined the room: by saying so, or by the first room audio."""
         self.media_sent = 0
-        self.messages_sent = 0
+        self.posts_sent = 0
         """What `post` took and the socket has."""
-        self.wire_faults: Counter[str] = Counter()
-        """Inbound messages refused, by `WireError.kind`, and frames of unknown events as `unknown`."""
-        self._reader = FrameReader(wire.MAX_INBOUND_BYTES)
+        self._inbound = Inbound(ref)
+        self.wire_faults = self._inbound.faults
         self._urgent: deque[bytes] = deque(maxlen=_MAX_QUEUED_PONGS)
-        self._subscriptions = deque(wire.encode_subscribe(topic) for topic in topics)
-        self._messages: deque[bytes] = deque()
+        self.topics = tuple(topics)
+        self._subscriptions = deque(wire.encode_subscribe(topic) for topic in self.topics)
+        self._posted: deque[bytes] = deque()
         self._goodbye: deque[bytes] | None = None  # None: the call goes on; replaced whole, emptied by the writer
         self._hanging_up = False
         self._parting = False  # the writer has begun with the goodbye of `hang_up`
-        self._pending: memoryview | None = None
+        self._writer = FrameWriter(stream)
+        self._share = MessageShare()
         self._ended_by: ChannelError | None = None
-        self._message_may_go = True  # one between two media frames: messages never crowd out the audio
         self._over = False
         self._users = 1
         self._users_lock = threading.Lock()
@@ -81,13 +89,10 @@ class Channel:
         return self._stream.route_changed()
 
     def post(self, text: bytes) -> bool:
-        """Queues a message frame (subscribe, unsubscribe, message). Any thread.
-
-        False where the queue is full or the connection is on its way out.
-        """
-        if len(self._messages) >= MAX_QUEUED_MESSAGES or self._over or self._goodbye is not None:
+        """Queues a word (subscribe, unsubscribe); False where too many wait or the link goes away. Any thread."""
+        if len(self._posted) >= MAX_QUEUED or self._over or self._goodbye is not None:
             return False
-        self._messages.append(text)
+        self._posted.append(text)
         return True
 
     @property
@@ -96,16 +101,13 @@ class Channel:
         return self.joined and not self._subscriptions and self.liveness.rtt_ms is not None
 
     def hang_up(self) -> None:
-        """Asks the sender to say what is queued, then `stop` and close, instead of more audio. Any thread."""
+        """Asks the sender to say `stop` and close instead of more audio. Any thread."""
         if self._goodbye is None:
             self._hanging_up = True
             self._goodbye = deque((rfc6455.encode_frame(Opcode.TEXT, wire.STOP), rfc6455.encode_close(1000)))
 
     def abort(self) -> None:
-        """Gives up a connection that counts as dead: stale audio that waits at the other end is thrown away there.
-
-        Any thread, never blocks.
-        """
+        """Gives up a dead connection, and the stale audio that waits at its other end. Any thread, never blocks."""
         self._goodbye = deque()
         self._stream.abort()
         self.shutdown()
@@ -147,36 +149,62 @@ class Channel:
         """
         if self._goodbye is not None and (self._parting or not self._hanging_up):
             return self._hanging_up  # where the other end is leaving it may wait for the next link
-        if not self._flush() or self._stream.unacknowledged_bytes() > self._gate_bytes():
+        writer = self._writer
+        if (writer.pending is not None and not writer.flush()) or (writer.room_bytes < 0 and not self._has_room()):
             return False
-        self._write(rfc6455.encode_frame(Opcode.TEXT, wire.encode_media(pcm)))
+        if self._over:
+            raise ChannelClosed(_ENDED_HERE)
+        # What `wire.encode_media` and `_write` do, without their calls.
+        text = wire.MEDIA_HEAD + binascii.b2a_base64(pcm, newline=False) + wire.MEDIA_TAIL
+        frame = rfc6455.encode_frame(Opcode.TEXT, text)
+        writer.write(frame)
+        if self._share.owed_bytes:
+            self._share.media_went(len(frame))
         self.media_sent += 1
-        self._message_may_go = True
         return True
 
+    def send_message(self, text: bytes) -> bool:
+        """Sends a message between two frames of audio, where that has room for it, or just before the goodbye.
+
+        False where it is to wait. Raises ChannelClosed, where the peer can't have the whole of it.
+        """
+        if self._over or (self._goodbye is not None and (self._parting or not self._hanging_up)):
+            return False
+        if not self._writer.flush():
+            return False
+        waiting = self._writer.waiting_bytes
+        if self._hanging_up:
+            may_go = waiting <= LAST_WORDS_BYTES
+        else:
+            words = self._subscriptions or self._posted
+            may_go = not words and self._share.may_go(waiting, self._carried_bytes())
+        if may_go:
+            self._write_message(text)
+        return may_go
+
     def send_others(self, now: float) -> None:
-        """Sends what is due beside media: pongs and pings at once, and one message after each media frame.
+        """Sends what is due beside media: pongs and pings at once, and one that was posted after each media frame.
 
         Raises ChannelClosed.
         """
-        if not self._flush():
+        words = self._urgent or self._subscriptions or self._posted
+        if now < self.liveness.next_ping_s and not words and self._goodbye is None and self._writer.pending is None:
+            return  # as after nearly every frame
+        if not self._writer.flush():
             return
         if self._goodbye is not None:
             self._parting = self._hanging_up
             self._say_goodbye()
             return
-        while self._urgent and self._flush():
+        while self._urgent and self._writer.flush():
             self._write(self._urgent.popleft())
         ping = self.liveness.ping(now)
-        if ping is not None and self._flush():
+        if ping is not None and self._writer.flush():
             self._write(rfc6455.encode_frame(Opcode.PING, ping))
-        if self._message_may_go and self._flush():
-            if self._subscriptions:
-                self._message_may_go = False
-                self._write(rfc6455.encode_frame(Opcode.TEXT, self._subscriptions.popleft()))
-            elif self._messages:
-                self._message_may_go = False
-                self._write_message()
+        if (self._subscriptions or self._posted) and self._writer.flush() and self._share.is_their_turn:
+            if not self._subscriptions:
+                self.posts_sent += 1
+            self._write_message((self._subscriptions or self._posted).popleft())
 
     def send_beside(self, now: float) -> None:
         """As `send_others`, where another link has the media: messages wait for no frame, but while the way is clogged.
@@ -184,43 +212,38 @@ class Channel:
         Raises ChannelClosed.
         """
         while self._subscriptions and self._goodbye is None:  # before the first ping: its pong then tells of them too
-            if not self._flush():
+            if not self._writer.flush():
                 return
             self._write(rfc6455.encode_frame(Opcode.TEXT, self._subscriptions.popleft()))
-        self._message_may_go = self._stream.unacknowledged_bytes() <= self._gate_bytes()
+        if self._writer.waiting_bytes <= GATE_BYTES + self._carried_bytes():
+            self._share = MessageShare()
         self.send_others(now)
 
-    def _write_message(self) -> None:
-        self._write(rfc6455.encode_frame(Opcode.TEXT, self._messages.popleft()))
-        self.messages_sent += 1
+    def _write_message(self, text: bytes) -> None:
+        frame = rfc6455.encode_frame(Opcode.TEXT, text)
+        self._write(frame)
+        self._share.message_went(len(frame), self._writer.end)
 
     def _say_goodbye(self) -> None:
         goodbye = self._goodbye
-        while goodbye and self._flush():
-            if self._messages and self._hanging_up:
-                self._write_message()  # accepted before the end: their sender was told that they go out
-            else:
-                self._write(goodbye.popleft())
+        while goodbye and self._writer.flush():
+            self._write(goodbye.popleft())
 
-    def _gate_bytes(self) -> float:
+    def _has_room(self) -> bool:
+        # Less what a message adds: audio that waited for it here would come no sooner than behind it.
+        waiting = self._writer.waiting_bytes
+        on_the_way = waiting - self._share.on_the_way_bytes(waiting, self._writer.end)
+        self._writer.room_bytes = min(GATE_BYTES, int(GATE_BYTES + self._carried_bytes()) - on_the_way)
+        return self._writer.room_bytes >= 0
+
+    def _carried_bytes(self) -> float:
         # A long way holds more frames without any of them being late.
-        rtt_ms = self.liveness.min_rtt_ms or 0.0
-        return GATE_BYTES + min(rtt_ms, 2000.0) * _MEDIA_BYTES_PER_MS
+        return min(self.liveness.min_rtt_ms or 0.0, 2000.0) * _MEDIA_BYTES_PER_MS
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, frame: bytes) -> None:
         if self._over:
-            raise ChannelClosed("the connection was ended from this side")
-        self._pending = memoryview(data)
-        self._flush()
-
-    def _flush(self) -> bool:
-        """True once nothing is left of the frame being written: no other may come between its bytes."""
-        while self._pending is not None:
-            written = self._stream.write(self._pending)
-            if written == 0:
-                return False
-            self._pending = self._pending[written:] if written < len(self._pending) else None
-        return True
+            raise ChannelClosed(_ENDED_HERE)
+        self._writer.write(frame)
 
     # --- receiver thread ----------------------------------------------------------------------------------------
 
@@ -232,27 +255,31 @@ class Channel:
         """What has come in, in order; never waits. Raises ChannelClosed or RemoteProtocolError when all is over."""
         if self._ended_by is not None:
             raise self._ended_by
-        data = self._stream.read()
-        if data is None:
+        if (data := self._stream.read()) is None:
             return []
         now = time.monotonic()
-        self.liveness.inbound(now)
+        liveness = self.liveness
+        if liveness.heard:
+            liveness.last_inbound_s = now  # as `inbound`, with one call less
+        else:
+            liveness.inbound(now)
+        if (media := self._inbound.lone_media(data)) is not None:
+            self.joined = True
+            return [media]
+        events: list[wire.Event] = []
         try:
-            messages = self._reader.feed(data)
+            for item in self._inbound.take(data):
+                if not isinstance(item, Frame):
+                    self.joined = self.joined or isinstance(item, wire.Media | wire.MeetingJoined)
+                    events.append(item)
+                elif not self._take_control(item, now):
+                    break
         except RemoteProtocolError as fault:
             self._end_by_fault(fault)
             raise
-        events: list[wire.Event] = []
-        for message in messages:
-            if isinstance(message, Oversize):
-                self.wire_faults["oversize"] += 1
-            elif message.opcode is Opcode.TEXT:
-                self._take_text(message.payload, events)
-            elif not self._take_other(message, now):
-                break
-        if self._reader.broken is not None and self._ended_by is None:
+        if self._inbound.broken is not None and self._ended_by is None:
             # Raised by the next call: what came before the fault counts.
-            self._end_by_fault(self._reader.broken)
+            self._end_by_fault(self._inbound.broken)
         return events
 
     def _end_by_fault(self, fault: RemoteProtocolError) -> None:
@@ -261,21 +288,7 @@ class Channel:
         if self._goodbye is None:
             self._goodbye = deque((rfc6455.encode_close(1002),))
 
-    def _take_text(self, text: bytes, events: list[wire.Event]) -> None:
-        if self._ref and (secret := self._ref.encode()) in text:
-            text = text.replace(secret, b"<ref>")
-        try:
-            event = wire.decode(text)
-        except WireError as error:
-            self.wire_faults[error.kind] += 1
-            return
-        if isinstance(event, wire.Media | wire.MeetingJoined):
-            self.joined = True
-        elif isinstance(event, wire.Unknown):
-            self.wire_faults["unknown"] += 1
-        events.append(event)
-
-    def _take_other(self, frame: Frame, now: float) -> bool:
+    def _take_control(self, frame: Frame, now: float) -> bool:
         """False after a close frame: what follows it does not count."""
         match frame.opcode:
             case Opcode.PING:
@@ -295,6 +308,4 @@ class Channel:
                 said = f" “{printable(reason, self._ref)}”" if reason else ""
                 self._ended_by = ChannelClosed(f"the server closed the connection with code {code}{said}", code, reason)
                 return False
-            case _:
-                self.wire_faults["binary"] += 1
         return True

@@ -6,11 +6,9 @@ Runs in an attempt's own thread; `Cancel` ends it from outside.
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ingestd.core.ingest_session import check_ws_url
@@ -25,19 +23,26 @@ from ingestd.net.reach import reach
 from ingestd.net.stalls import Stalls
 from ingestd.net.tls import certificate_fault
 
+if TYPE_CHECKING:
+    import ssl
+
 _MAX_HANDSHAKE_BYTES: Final = 32768
 
 
-@dataclass(frozen=True, slots=True)
 class Dialer:
-    """Opens connections."""
+    """Opens connections. One thread at a time."""
 
-    tls: Callable[[], ssl.SSLContext]
-    """What verifies, asked for every connection (`net.tls_files`). Raises BackendError."""
-    proxy_url: str | None = field(default=None, repr=False)
-    """May hold a password. Without one the environment's is taken."""
-    times: Times = DEFAULT
-    stalls: Stalls = field(default_factory=Stalls, repr=False)
+    def __init__(
+        self, tls: Callable[[], ssl.SSLContext], proxy_url: str | None = None, times: Times = DEFAULT
+    ) -> None:
+        """`tls` gives what verifies, asked for every connection (`net.tls_files`), and raises BackendError.
+
+        `proxy_url` may hold a password. Without one the environment's is taken.
+        """
+        self._tls = tls
+        self._proxy_url = proxy_url
+        self._times = times
+        self._stalls = Stalls()
 
     def open(self, ws_url: str, cancel: Cancel, deadline_s: float) -> stream.Stream:
         """An open WebSocket at `ws_url` by `deadline_s` (CLOCK_MONOTONIC).
@@ -52,11 +57,11 @@ class Dialer:
         port = parts.port or (443 if secure else 80)
         if deadline_s <= time.monotonic():
             raise ChannelError("no time left to connect: the session expires before it can be claimed")
-        tls = self.tls() if secure else None
-        sock = reach(host, port, tls, self.proxy_url, cancel, deadline_s, self.times, self.stalls)
+        tls = self._tls() if secure else None
+        sock = reach(host, port, tls, self._proxy_url, cancel, deadline_s, self._times, self._stalls)
         try:
             with cancel.watching(sock):
-                _upgrade(sock, ws_url, min(deadline_s, time.monotonic() + self.times.upgrade_s))
+                _upgrade(sock, ws_url, min(deadline_s, time.monotonic() + self._times.upgrade_s))
             return stream.Stream(sock)
         except BaseException as error:
             sock.close()
@@ -124,24 +129,21 @@ class _BoundedSocket:
 
 
 def _upgrade(sock: socket.socket, ws_url: str, deadline_s: float) -> None:
-    # Imported here: it costs a tenth of a second that a device should spend opening its microphone.
-    import websocket
+    # Imported here: it takes time that a device should spend opening its microphone.
+    from ingestd.net.opening import opening
 
-    client: Any = websocket.WebSocket(skip_utf8_validation=True)
+    library = opening()
     bounded = _BoundedSocket(sock, deadline_s)
     try:
-        # redirect_limit=0: a redirect would be followed without our TLS, to wherever it says.
-        client.connect(ws_url, socket=bounded, suppress_origin=True, redirect_limit=0)
-    except websocket.WebSocketTimeoutException:
+        library.shake_hands(bounded, ws_url)
+    except library.timed_out:
         raise TimeoutError from None
-    except websocket.WebSocketConnectionClosedException:
+    except library.closed:
         raise ChannelClosed("the server closed the connection during the WebSocket handshake") from None
     except (ChannelError, OSError):
         raise
     except Exception as error:  # noqa: BLE001 - a stranger's bytes make it fall over in more ways than it documents
         # Its texts can hold the URL, and with it the `ref`.
         raise bounded.refusal() or ChannelError(f"the WebSocket handshake failed: {type(error).__name__}") from None
-    finally:
-        client.sock = None
     if refusal := bounded.refusal():
-        raise refusal  # websocket-client 1.8 takes a redirect that it was not to follow for success
+        raise refusal  # it takes a redirect for success

@@ -16,9 +16,10 @@ class Link(Protocol):
     epoch: int
     call_id: str | None
     liveness: Liveness
+    topics: tuple[str, ...]
+    """What it was opened with."""
     joined: bool
     media_sent: int
-    messages_sent: int
     wire_faults: Counter[str]
 
     @property
@@ -38,7 +39,7 @@ class Link(Protocol):
         """True where a connection made now would go another way than this one. Never waits. Supervisor thread."""
 
     def post(self, text: bytes) -> bool:
-        """Queues a message frame; False where the queue is full. Any thread."""
+        """Queues a word, as subscribe; False where too many wait, or the link is on its way out. Any thread."""
 
     def hang_up(self) -> None:
         """`stop` and a close frame go out instead of anything else. Any thread."""
@@ -53,6 +54,12 @@ class Link(Protocol):
         """Sends a frame of audio, or drops it once `stop` is being said; False where it has to wait. Sender thread.
 
         Raises ChannelClosed.
+        """
+
+    def send_message(self, text: bytes) -> bool:
+        """Sends a message between the frames of audio; False where it is not its turn. Sender thread.
+
+        Raises ChannelClosed, where the peer can't have the whole of it.
         """
 
     def send_others(self, now: float) -> None:

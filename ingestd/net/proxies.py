@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
 import socket
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ingestd.core.ingest_session import is_loopback
@@ -17,16 +17,18 @@ _MAX_ANSWER_BYTES: Final = 8192
 _FOR_A_PERSON: Final = (401, 403, 405, 407)
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(NamedTuple):
     """An HTTP proxy that is spoken to in plain text; what goes through it is TLS from end to end."""
 
     host: str
     port: int
-    login: str | None = field(repr=False)
+    login: str | None
     """user:password."""
     named: str
     """Where it was configured, for whoever has to mend it."""
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.host}:{self.port}, {self.named})"
 
 
 def proxy_for(host: str, port: int, configured: str | None) -> Proxy | None:
@@ -39,7 +41,9 @@ def proxy_for(host: str, port: int, configured: str | None) -> Proxy | None:
         return _parsed(configured, "backend.proxy")
     if is_loopback(host):
         return None
-    # Imported here: whoever has a proxy configured does without.
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    # Imported here: 1.6 MiB that most devices do without.
     from urllib.request import getproxies_environment, proxy_bypass
 
     proxies = getproxies_environment()

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import math
 import socket
-import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ingestd.core.times import Times
 from ingestd.errors import CertificateError, ChannelClosed, ChannelError, ProxyRefused
@@ -20,6 +18,9 @@ from ingestd.net.proxies import Proxy, proxy_for, tunnel
 from ingestd.net.resolve import Address, resolve
 from ingestd.net.stalls import Stalls
 from ingestd.net.tls import secure
+
+if TYPE_CHECKING:
+    import ssl
 
 DOUBTED_TLS_S: Final = 1.5
 """The TLS handshake over IPv6 where there is IPv4 too, so that together with connecting it costs less than 2 s."""
@@ -67,8 +68,7 @@ def reach(
     return sock
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
+class _Way(NamedTuple):
     host: str
     port: int
     proxy: Proxy | None

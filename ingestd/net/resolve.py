@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import queue
 import socket
 import threading
 import time
@@ -35,6 +34,8 @@ def resolve(host: str, port: int, cancel: Cancel, deadline_s: float, times: Time
         raise ChannelError(
             f"can't resolve {host}: {_MOST_UNDER_WAY} look-ups of names are stuck already; check DNS (/etc/resolv.conf)"
         )
+    import queue  # here: whoever gives an address does without
+
     answers: queue.SimpleQueue[list[Address] | ChannelError | None] = queue.SimpleQueue()
 
     def ask() -> None:
@@ -90,5 +91,7 @@ def _look_up(host: str, port: int) -> list[Address]:
 
 
 def _addresses(host: str, port: int, flags: int = 0) -> list[Address]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    # As bytes, since text is put into IDNA first, whose tables take 0.1 MiB.
+    name = host.encode("ascii") if host.isascii() else host
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
     return [(family, address) for family, _kind, _proto, _name, address in found]

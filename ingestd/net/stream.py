@@ -10,20 +10,26 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import socket
-import ssl
 import struct
+import sys
 import termios
 import threading
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ingestd.errors import ChannelClosed
 from ingestd.net.route import UsedRoute
+from ingestd.net.tls_loaded import tls_loaded
+
+if TYPE_CHECKING:
+    import ssl
 
 _READ_BYTES: Final = 16384
 _MAX_TEXT_CHARS: Final = 200
 _NOTSENT_LOWAT_BYTES: Final = 4096
 _USER_TIMEOUT_MS: Final = 12_000
 _SIOCOUTQ: Final = termios.TIOCOUTQ  # the same number: bytes sent and not acknowledged, or not yet sent
+_RECORD_BYTES: Final = 96
+"""Head, explicit nonce, padding and tag of a TLS record, of any cipher that OpenSSL has, with room to spare."""
 _RST_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _TCP_NOTSENT_LOWAT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 
@@ -42,9 +48,18 @@ class Stream:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._tls = sock if isinstance(sock, ssl.SSLSocket) else None
+        self._tls: ssl.SSLSocket | None = None
+        self._not_now: tuple[type[OSError], ...] = (BlockingIOError,)
+        if tls_loaded():
+            import ssl
+
+            if isinstance(sock, ssl.SSLSocket):
+                self._tls = sock
+                self._not_now = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
         self._lock = threading.Lock()
-        self._outq = bytearray(4)
+        self._buffered = self._tls is not None and self._tls.pending() > 0
+        self.record_bytes = 0 if self._tls is None else _RECORD_BYTES
+        """What a write adds on the wire, at most."""
         self._fd = sock.fileno()
         self._route = UsedRoute(sock)
 
@@ -59,8 +74,11 @@ class Stream:
                 data = self._sock.recv(_READ_BYTES)
             else:
                 with self._lock:
-                    data = self._tls.recv(_READ_BYTES)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    data = self._tls.read(_READ_BYTES)  # what `recv` does, with one layer less
+                    # A short read has emptied OpenSSL's record.
+                    self._buffered = len(data) == _READ_BYTES and self._tls.pending() > 0
+        except self._not_now:
+            self._buffered = False
             return None
         except (OSError, ValueError) as error:
             raise ChannelClosed(f"the connection was lost while receiving: {describe(error)}") from error
@@ -70,10 +88,7 @@ class Stream:
 
     def has_buffered(self) -> bool:
         """True where TLS holds decrypted bytes that `poll` can't see. Reading thread."""
-        if self._tls is None:
-            return False
-        with self._lock:
-            return self._tls.pending() > 0
+        return self._buffered
 
     def write(self, data: bytes | memoryview) -> int:
         """Sends what fits now, 0 to len(data) bytes. After 0 the next call must bring the very same bytes:
@@ -85,7 +100,7 @@ class Stream:
                 return self._sock.send(data)
             with self._lock:
                 return self._tls.send(data)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        except self._not_now:
             return 0
         except (OSError, ValueError) as error:
             raise ChannelClosed(f"the connection was lost while sending: {describe(error)}") from error
@@ -93,11 +108,9 @@ class Stream:
     def unacknowledged_bytes(self) -> int:
         """Bytes handed to the kernel that the peer has not acknowledged. Writing thread. Raises ChannelClosed."""
         try:
-            fcntl.ioctl(self._fd, _SIOCOUTQ, self._outq)
+            return int.from_bytes(fcntl.ioctl(self._fd, _SIOCOUTQ, bytes(4)), sys.byteorder)
         except OSError as error:
             raise ChannelClosed(f"the connection was lost: {describe(error)}") from error
-        (size,) = struct.unpack("i", self._outq)
-        return int(size)
 
     def route_changed(self) -> bool:
         """True where the kernel would reach the peer from another address or by another interface now.
@@ -125,10 +138,15 @@ class Stream:
 
 def describe(error: BaseException) -> str:
     """An OS or TLS error in one line without its Python dressing."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate refused: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
+    if tls_loaded():
+        import ssl
+
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"certificate refused: {error.verify_message}"
+        if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return "the other side closed it without a word"  # OpenSSL's own text blames a protocol
+        if isinstance(error, ssl.SSLError):
+            return (error.reason or str(error)).replace("_", " ").lower()
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     # Of a library's text only what fits in a line: it can hold whatever the peer sent.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
-import ssl
-from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ingestd.errors import CertificateError, ChannelError
 from ingestd.net import stream
 from ingestd.net.deadline import left_s
+from ingestd.net.tls_loaded import tls_loaded
+
+if TYPE_CHECKING:
+    import ssl
 
 _NOT_YET_VALID: Final = 9
 _HAS_EXPIRED: Final = 10
@@ -62,6 +64,10 @@ def secure(sock: socket.socket, tls: ssl.SSLContext, host: str, port: int, deadl
 
 def certificate_fault(error: BaseException, host: str) -> CertificateError | None:
     """What to tell where `error` means that a certificate was refused, by us or by the server; else None."""
+    if not tls_loaded():
+        return None
+    import ssl
+
     if isinstance(error, ssl.SSLCertVerificationError):
         return _refused_by_us(error, host)
     if isinstance(error, ssl.SSLError) and error.reason in _REFUSES_OURS:
@@ -72,6 +78,8 @@ def certificate_fault(error: BaseException, host: str) -> CertificateError | Non
 
 
 def _refused_by_us(error: ssl.SSLCertVerificationError, host: str) -> CertificateError:
+    from datetime import UTC, datetime
+
     said = f"{host}: {stream.describe(error)}"
     clock = f"this machine's clock stands at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     if error.verify_code == _NOT_YET_VALID:

@@ -8,22 +8,27 @@ import sys
 from typing import Final
 
 LOG: Final = logging.getLogger("ingestd")
-"""The daemon's one logger. Never called from the capture, sender or receiver thread: writing can block."""
+"""The daemon's one logger. Never called from the capture, sender or receiver thread: standard error can block."""
 
 
-def set_up(level: str) -> None:
-    """Sends the log to the journal where this process is a service, else to standard error."""
+def set_up(level: str, program: str = "ingestd") -> None:
+    """Sends the log to the journal, as that program's, where this process is a service, else to standard error."""
     LOG.setLevel(level.upper())
     LOG.propagate = False
-    LOG.handlers[:] = [_handler()]
+    LOG.handlers[:] = [_handler(program)]
 
 
-def _handler() -> logging.Handler:
+def repeat() -> None:
+    """Tries once more to be rid of lines that the journal did not take. About once a second; never blocks there."""
+    for handler in LOG.handlers:
+        handler.flush()
+
+
+def _handler(program: str) -> logging.Handler:
     if _stderr_is_the_journal():
-        from systemd.journal import JournalHandler
+        from ingestd.system.journal_handler import JournalHandler
 
-        journal: logging.Handler = JournalHandler(SYSLOG_IDENTIFIER="ingestd")
-        return journal
+        return JournalHandler(program)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     return handler
