@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
+import os
 import random
 import signal
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ingestd import status
 from ingestd.audio.ports import Sink, Source
-from ingestd.config import Config
-from ingestd.config.pending import pending
 from ingestd.config.reload import Reloader
 from ingestd.config.secret import exposure
 from ingestd.config.watch import FileWatch
 from ingestd.control.call_methods import call_methods
+from ingestd.control.doctor_methods import doctor_methods
 from ingestd.control.listener import Listener
 from ingestd.control.methods import methods
 from ingestd.control.server import ControlThread
 from ingestd.control.sound_methods import sound_methods
+from ingestd.control.subscriptions import Subscriptions
 from ingestd.core.calllimits import CallLimits
 from ingestd.core.ducking import RoomVoice
+from ingestd.core.outbox import Outbox
 from ingestd.core.playout import Playout
 from ingestd.core.retry import Retry
 from ingestd.core.times import DEFAULT, Times
@@ -38,7 +42,8 @@ from ingestd.reloading import Reloading
 from ingestd.reporter import Reporter
 from ingestd.system.journal import LOG
 from ingestd.system.notify import Notifier
-from ingestd.threads.asking import Desk, ask
+from ingestd.system.sound_state import SoundState
+from ingestd.threads.asking import Asking, Desk
 from ingestd.threads.call import Call
 from ingestd.threads.capture import CaptureThread, Microphone
 from ingestd.threads.connections import Connections
@@ -49,6 +54,9 @@ from ingestd.threads.speaker import Speaker
 from ingestd.threads.supervisor import Supervisor
 from ingestd.threads.vigil import Senses, Vigil
 from ingestd.threads.worker import Worker
+
+if TYPE_CHECKING:
+    from ingestd.config.schema import Config
 
 _JOIN_S: Final = 1.5
 _SWITCH_INTERVAL_S: Final = 0.0005
@@ -70,14 +78,16 @@ class Daemon:
         path: Path = Path("the configuration"),
         reloader: Reloader | None = None,
         mended_by: Sequence[str] = (),
+        state: Sequence[Path | None] = (),
         times: Times = DEFAULT,
     ) -> None:
         """Raises StartError where the control socket can't be had.
 
         `path` is the configuration's, for advice; `reloader` reads it anew. `mended_by`: what is wrong with it, where
-        this is the last good one. `times` are shortened by tests.
+        this is the last good one. `state`: the folders of what outlives the process, and the boot. `times` are
+        shortened by tests.
         """
-        topics = TopicSet(config.messaging.subscribe)
+        topics = self._topics = TopicSet(config.messaging.subscribe)
         self._mailbox = Mailbox()
         plan = call_plan(config, topics.all, self._mailbox, times)
         audio = config.audio
@@ -85,21 +95,36 @@ class Daemon:
         playout = Playout(audio.playback.max_delay_ms)
         self._microphone = Microphone(audio.capture.gain_db)
         self._network = NetworkWatch()
-        self._sender = SenderThread(self._microphone, self._mailbox)
+        self._outbox = Outbox()
+        self._sender = SenderThread(self._microphone, self._mailbox, self._outbox)
         speaker = Speaker(sink, playout, self._mailbox, audio.playback.gain_db, voice)
         self._receiver = ReceiverThread(speaker, playout, self._mailbox)
         self._capture = CaptureThread(source, self._microphone, self._mailbox, voice)
         self._connections = Connections(self._sender.link, self._receiver.link, times.goodbye_s, time.monotonic)
+        gains = {"capture_db": self._microphone.gain, "playback_db": speaker.gain}
+        self._sound = SoundState(state, gains, self._microphone.mute, self._configured_gains)
+        self._asking = Asking(self._mailbox)
         self._control = ControlThread(
             Listener(config.control.socket),
             {
-                **methods(self.status, self._connections, topics, lambda: self._reloading.config.messaging.max_bytes),
-                **sound_methods(self._microphone.gain, speaker.gain, self._microphone.mute),
-                **call_methods(lambda request, ws_url: ask(self._mailbox, request, ws_url)),
+                **methods(
+                    self.status,
+                    self._outbox,
+                    topics,
+                    lambda: self._reloading.config.messaging.max_bytes,
+                    times.message_waits_s,
+                ),
+                **sound_methods(self._sound),
+                **call_methods(self._asking.ask),
+                **doctor_methods(self.status),
             },
             self._mailbox,
+            Subscriptions(topics, self._connections.all),
+            chore=self._look_after_those_who_wait,
         )
         self._workers: tuple[Worker, ...] = (self._capture, self._receiver, self._sender, self._control)
+        if (listen := config.metrics.listen) is not None:
+            self._workers = (*self._workers, self._metrics(listen.host, listen.port))
         health = progress(self._workers, self._microphone, self._sender, speaker, lambda: self._connections.carrying)
         notifier = Notifier()
         self._reporter = Reporter(notifier, self._control.publish, health.stuck, where(config, path))
@@ -133,7 +158,7 @@ class Daemon:
             self._vigil,
             lambda change: checked_call_plan(change.config, topics.all, self._mailbox, times),
             topics,
-            {"audio.capture.gain_db": self._microphone.gain, "audio.playback.gain_db": speaker.gain},
+            {f"audio.{side.removesuffix('_db')}.gain_db": partial(self._sound.configure, side) for side in gains},
             config,
             path,
             mended_by,
@@ -142,15 +167,15 @@ class Daemon:
             mailbox=self._mailbox,
             call=self._call,
             vigil=self._vigil,
-            desk=Desk(self._call, self._reloading.reload, self._reporter.bug),
+            desk=Desk(self._call, self._reload, self._reporter.bug, times),
             network=self._network,
             reporter=self._reporter,
             times=times,
         )
+        if warning := self._sound.restore():
+            LOG.warning("%s", warning)
         if warning := exposure(config.backend.token_file):
             LOG.warning("%s", warning)
-        for key in pending(config):
-            LOG.warning("%s is set, but this version does not act on it yet", key)
 
     def status(self) -> dict[str, Any]:
         """See `ingestd.status`. Any thread."""
@@ -161,8 +186,34 @@ class Daemon:
             self._sender,
             self._receiver,
             self._mailbox,
+            self._outbox,
+            self._topics.all(),
             self._reloading.faults,
+            self._control.figures,
         )
+
+    def _metrics(self, host: str, port: int) -> Worker:
+        # Imported here: 0.3 MiB that most devices do without.
+        from ingestd.config.token_expiry import TokenExpiry
+        from ingestd.metrics.library import load
+        from ingestd.metrics.server import MetricsThread
+
+        expiry = TokenExpiry(lambda: self._reloading.config.backend.token_file)
+        return MetricsThread(host, port, lambda: load(self.status, expiry), self._mailbox)
+
+    def _look_after_those_who_wait(self, now: float) -> None:
+        self._outbox.expire(now)
+        self._asking.step(now)
+
+    def _reload(self) -> str:
+        try:
+            return self._reloading.reload()
+        finally:
+            self._control.wake()  # there may be other topics
+
+    def _configured_gains(self) -> dict[str, float]:
+        audio = self._reloading.config.audio
+        return {"capture_db": audio.capture.gain_db, "playback_db": audio.playback.gain_db}
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT; main thread."""
@@ -170,7 +221,8 @@ class Daemon:
         # A terminal that goes away is no reason to leave the room, but to read the configuration anew.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        faulthandler.register(signal.SIGUSR1, all_threads=True)
+        signal.signal(signal.SIGUSR1, self._tell_stacks)
+        faulthandler.enable(all_threads=True)  # the watchdog ends what hangs by SIGABRT: the journal then has where
         try:
             for worker in self._workers:
                 worker.start()
@@ -193,6 +245,14 @@ class Daemon:
         return [
             worker.name for worker in reversed(self._workers) if not worker.join(max(0.0, deadline - time.monotonic()))
         ]
+
+    def _tell_stacks(self, _number: int, _frame: FrameType | None) -> None:
+        # Here, with the interpreter's lock: faulthandler's own handler reads the stacks of threads that run on, and
+        # Python 3.13 has crashed over them. Into memory, as a log that stands still would keep the lock.
+        with contextlib.suppress(OSError), os.fdopen(os.memfd_create("stacks"), "w+b") as stacks:
+            faulthandler.dump_traceback(stacks, all_threads=True)
+            stacks.seek(0)
+            os.write(2, stacks.read())
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._mailbox.post(Signalled(number))

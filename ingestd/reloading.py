@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from ingestd.config import Config
 from ingestd.config.reload import Change, Reloader
 from ingestd.config.watch import FileWatch
-from ingestd.core import wire
-from ingestd.core.level import Gain
+from ingestd.core.catalog import fields_of
 from ingestd.core.lifecycle import State
+from ingestd.core.remedies_for_parts import NOT_KEPT
 from ingestd.core.topics import TopicSet
 from ingestd.errors import ConfigError, IngestdError
 from ingestd.planning import where
@@ -21,6 +23,11 @@ from ingestd.system.notify import Notifier
 from ingestd.threads.call import Call
 from ingestd.threads.callplan import CallPlan
 from ingestd.threads.vigil import Vigil
+
+if TYPE_CHECKING:
+    from ingestd.config.schema import Config
+
+_TOLD_AGAIN_S: Final = 60.0
 
 
 class Reloading:
@@ -35,19 +42,24 @@ class Reloading:
         vigil: Vigil,
         new_plan: Callable[[Change], CallPlan],
         topics: TopicSet,
-        gains: dict[str, Gain],
+        gains: Mapping[str, Callable[[float], None]],
         config: Config,
         path: Path,
         faults: Sequence[str] = (),
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`gains`: by configuration key. Without a `reloader` there is nothing to read anew.
+        """`gains`: what sets each, by its configuration key. Without a `reloader` there is nothing to read anew.
 
         `faults`: what is wrong with the files, where the daemon runs on the last good configuration.
         """
         self.faults = tuple(faults)
         """Until they are mended. Any thread."""
+        reporter.last_good = bool(faults)
         self.config = config
         """What the daemon runs on now. Any thread."""
+        self._now = now
+        self._told: tuple[str, ...] = ()  # the faults that the log had last, and when
+        self._told_s = -math.inf
         self._reloader = reloader
         self._notifier = notifier
         self._reporter = reporter
@@ -64,13 +76,21 @@ class Reloading:
         try:
             return self._reload()
         except IngestdError as error:
-            faults = error.faults if isinstance(error, ConfigError) else [str(error)]
-            for fault in faults:
-                LOG.error("%s", fault)
-            LOG.error("the configuration was read anew and can't be used: nothing has changed")
+            self._tell(error.faults if isinstance(error, ConfigError) else [str(error)])
             raise
         finally:
             self._notifier.reloaded()
+
+    def _tell(self, faults: Sequence[str]) -> None:
+        now = self._now()
+        if tuple(faults) == self._told and now < self._told_s + _TOLD_AGAIN_S:
+            return  # a program asks again and again
+        self._told, self._told_s = tuple(faults), now
+        for fault in faults:
+            LOG.error("%s", fault)
+        LOG.error("the configuration was read anew and can't be used: nothing has changed")
+        if self._reloader is not None:  # else there is nothing that could be mended
+            self._reporter.reload_refused(faults)
 
     def _reload(self) -> str:
         if self._reloader is None:
@@ -81,6 +101,8 @@ class Reloading:
         self._reloader.applied(change)
         # Written by a thread of its own: a busy SD card may take seconds, and this one has a watchdog to feed.
         self.faults = ()
+        self._told = ()
+        self._reporter.reloaded()
         try:
             threading.Thread(target=self._keep, args=(self._reloader, change), name="keep", daemon=True).start()
         except RuntimeError as error:
@@ -91,18 +113,16 @@ class Reloading:
     @staticmethod
     def _keep(reloader: Reloader, change: Change) -> None:
         if warning := reloader.kept(change):
-            LOG.warning("%s", warning)
+            LOG.warning("%s", warning, extra=fields_of(NOT_KEPT[0]))
 
     def _apply(self, change: Change, plan: CallPlan) -> str:
         config = self.config = change.config
         LOG.setLevel(config.log.level.upper())
-        for key, gain in self._gains.items():
+        for key, set_gain in self._gains.items():
             if key in change.live:
                 side = config.audio.capture if "capture" in key else config.audio.playback
-                gain.set(side.gain_db)
-        new, gone = self._topics.follow(config.messaging.subscribe)
-        words = [wire.encode_subscribe(topic) for topic in new] + [wire.encode_unsubscribe(topic) for topic in gone]
-        posted = all(link.post(word) for link in self._call.connections.all() for word in words)
+                set_gain(side.gain_db)
+        self._topics.follow(config.messaging.subscribe)  # the control thread tells the room
         limits = config.session
         self._vigil.limits.change(limits.max_age_s, limits.max_call_s, limits.hangup_when_alone_s)
         self._vigil.own_id = config.session.participant.id
@@ -111,7 +131,7 @@ class Reloading:
         self._reporter.where = where(config, self._path)
         self._call.follow(plan)
         # A wait may be for a file that the configuration only names.
-        if change.session or not posted or self._call.state is State.WAITING:
+        if change.session or self._call.state is State.WAITING:
             self._call.renew("the configuration was read anew")
         return _words(change)
 

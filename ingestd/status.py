@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ingestd.core.outbox import Outbox
 from ingestd.core.wire import SAMPLE_RATE_HZ
 from ingestd.reporter import Reporter
 from ingestd.threads.call import Call
@@ -24,30 +24,43 @@ def snapshot(
     sender: SenderThread,
     receiver: ReceiverThread,
     mailbox: Mailbox,
-    config_faults: Sequence[str] = (),
+    outbox: Outbox,
+    topics: Sequence[str],
+    config_faults: Sequence[str],
+    control: Mapping[str, int],
 ) -> dict[str, Any]:
     """What `ingestctl --json status` shows; the keys are an interface.
 
-    `config_faults`: what is wrong with the configuration, where the device runs on the last good one.
+    `topics`: what the room is asked for. `config_faults`: what is wrong with the configuration, where the device runs
+    on the last good one. `control`: the figures of the control socket.
     """
     connections = call.connections
     link = connections.carrying
     speaker = receiver.speaker
     playout = receiver.playout
+    first_epoch, first_s = receiver.first_media
     capture_ppm, playback_ppm, server_ppm = microphone.drift.ppm, speaker.drift.ppm, receiver.drift.ppm
     return {
         "state": call.state.value,
         "reason": reporter.reason,
+        "remedy": reporter.remedy,
         "since": _time(reporter.since),
+        "room_since": _time(reporter.room_since),
         "next_attempt_in_s": call.next_attempt_in_s,
         "session": {
             "call_id": link.call_id if link else None,
             "epoch": link.epoch if link else call.epoch,
+            "start": "demand" if call.plan.demand else "auto",
             "started": _time(connections.started) if link else None,
             "joined": link.joined if link else False,
+            # From the opening of the connection to the first room audio that was taken from it.
+            "first_audio_s": round(max(0.0, first_s - connections.opened_s), 3)
+            if link and first_epoch == link.epoch
+            else None,
             "rtt_ms": _rounded(link.liveness.rtt_ms) if link else None,
             "reconnects": max(0, connections.count - 1 - connections.renewals),
             "renewals": connections.renewals,
+            "failed": dict(reporter.failed),
         },
         "room": reporter.room._asdict() if link and reporter.room else None,
         "config": {"last_good": bool(config_faults), "faults": list(config_faults)},
@@ -67,6 +80,7 @@ def snapshot(
             "peak_dbfs": round(microphone.meter.peak_dbfs, 1),
             "clipped": microphone.clipped,
             "muted": microphone.mute.on,
+            "mute_kept": microphone.mute.kept,
             "gain_db": microphone.gain.gain_db,
         },
         "downlink": {
@@ -101,12 +115,19 @@ def snapshot(
             "server_ppm": _rounded(server_ppm),
         },
         "messaging": {
-            "sent": connections.messages_sent,
+            "topics": list(topics),
+            "sent": outbox.count,
+            "received": reporter.messages,
+            "waiting": len(outbox),
+            "expired": outbox.expired,
             "refused": dict(connections.wire_faults),
             "discarded": mailbox.discarded_events,
         },
+        "control": dict(control),
         "faults": [
             {
+                "area": fault.area,
+                "name": fault.name,
                 "what": fault.what,
                 "meaning": fault.meaning,
                 "remedy": fault.remedy,
@@ -144,4 +165,6 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _time(seconds: float) -> str:
+    from datetime import UTC, datetime  # a quarter of a MiB: for who asks for the status
+
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import time
 from collections import deque
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from ingestd.control import protocol
 from ingestd.control.protocol import RpcError
+
+_TRY_AGAIN_S: Final = 0.02
 
 
 class ControlClient:
@@ -19,21 +23,34 @@ class ControlClient:
     def __init__(self, path: Path, timeout_s: float = 5.0) -> None:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.settimeout(timeout_s)
+        self._timeout_s = timeout_s
         try:
-            self._sock.connect(str(path))
+            self._connect(str(path))
         except OSError:
             self._sock.close()
             raise
-        self._timeout_s = timeout_s
         self._unparsed = bytearray()
         self._last_id = 0
         self._notifications: deque[dict[str, Any]] = deque()
+
+    def _connect(self, path: str) -> None:
+        until_s = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                self._sock.connect(path)
+                return
+            except BlockingIOError:  # many want to be let in: a socket with a time-out does not queue
+                if time.monotonic() >= until_s:
+                    raise TimeoutError("the daemon lets nobody in; too many programs try to connect") from None
+            time.sleep(_TRY_AGAIN_S)
 
     def call(self, method: str, **params: Any) -> Any:
         """The method's result. Raises RpcError with what the daemon answered instead."""
         self._last_id += 1
         self._sock.settimeout(self._timeout_s)
-        self._sock.sendall(protocol.encode_request(method, params, self._last_id))
+        # Where the daemon has hung up already, it has said why.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._sock.sendall(protocol.encode_request(method, params, self._last_id))
         while True:
             answer = self._next()
             if "method" in answer:

@@ -1,38 +1,37 @@
-"""What the control socket can do, method by method. Control thread."""
+"""What the control socket can do with the room's messages, and its status. Control thread."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from concurrent.futures import Future
+from typing import Any, Final
 
 from ingestd.control.protocol import INVALID_PARAMS, UNAVAILABLE, RpcError
 from ingestd.control.server import Method
 from ingestd.core import wire
+from ingestd.core.outbox import MAX_WAITING, Outbox, Outcome, Waiting
 from ingestd.core.topics import MAX_TOPICS, TopicSet
-from ingestd.threads.connections import Connections
+
+_AT_ONCE_S: Final = 0.1
+"""The least that a message waits: for its turn, where the device is in the room."""
 
 
 def methods(
     status: Callable[[], dict[str, Any]],
-    connections: Connections,
+    outbox: Outbox,
     topics: TopicSet,
     max_payload_bytes: Callable[[], int],
+    most_wait_s: float,
+    now: Callable[[], float] = time.monotonic,
 ) -> dict[str, Method]:
-    """The methods by name. Each takes the params and raises RpcError."""
+    """The methods by name. Each takes the params and raises RpcError.
 
-    def post(text: bytes) -> bool:
-        current = connections.carrying
-        if current is None:
-            raise RpcError(UNAVAILABLE, "the device is not in the room")
-        if current.post(text):
-            return True
-        # It may have handed the call to another in this moment.
-        successor = connections.carrying
-        if successor is None or successor is current or not successor.post(text):
-            raise RpcError(UNAVAILABLE, "too many messages are waiting to be sent")
-        return True
+    `publish` is answered once its message went out; one that has waited `most_wait_s` (or the caller's `wait_s`) is
+    thrown away, and the caller told so. Who is subscribed to what is the control thread's to know.
+    """
 
-    def publish(params: Mapping[str, Any]) -> bool:
+    def publish(params: Mapping[str, Any]) -> Future[Any]:
         topic = _topic(params)
         if "data" not in params:
             raise RpcError(INVALID_PARAMS, "data is missing")
@@ -43,20 +42,31 @@ def methods(
             raise RpcError(INVALID_PARAMS, "data can't be written as JSON in UTF-8") from None
         if size > (most := max_payload_bytes()):
             raise RpcError(INVALID_PARAMS, f"data is {size} bytes; {most} is the most")
-        return post(text)
+        wait_s = _wait_s(params, most_wait_s)
+        since_s = now()
+        until_s = since_s + max(wait_s, _AT_ONCE_S)
+        answer = Future[Any]()
+
+        def told(outcome: Outcome) -> None:
+            waited_s = round(now() - since_s, 3)
+            if outcome is Outcome.SENT:
+                answer.set_result({"sent": True, "waited_s": waited_s})
+            else:
+                why = f"the message waited {waited_s:g} s for the room and was thrown away; see 'ingestctl status'"
+                answer.set_exception(RpcError(UNAVAILABLE, why))
+
+        if not outbox.put(Waiting(text, since_s, until_s, told)):
+            raise RpcError(UNAVAILABLE, f"{MAX_WAITING} messages wait to be sent already; this one was not taken")
+        return answer
 
     def subscribe(params: Mapping[str, Any]) -> bool:
-        topic = _topic(params)
-        if not topics.add(topic):
+        if not topics.has_room_for(_topic(params)):
             raise RpcError(UNAVAILABLE, f"{MAX_TOPICS} topics are the most this device listens to")
-        # Without a link, or with a full queue, the next connection subscribes to all.
-        for link in connections.all():
-            link.post(wire.encode_subscribe(topic))
         return True
 
     def unsubscribe(params: Mapping[str, Any]) -> bool:
         _topic(params)
-        return True  # this client hears no more of it; the room's topic stays, for the others
+        return True
 
     return {
         "status": lambda _params: status(),
@@ -73,6 +83,13 @@ def _topic(params: Mapping[str, Any]) -> str:
     if not _is_text(topic):
         raise RpcError(INVALID_PARAMS, "topic holds half a surrogate pair, which UTF-8 can't")
     return topic
+
+
+def _wait_s(params: Mapping[str, Any], most_s: float) -> float:
+    wait_s = params.get("wait_s", most_s)
+    if isinstance(wait_s, bool) or not isinstance(wait_s, int | float) or not 0 <= wait_s <= most_s:
+        raise RpcError(INVALID_PARAMS, f"wait_s is to be a number of seconds, 0 to {most_s:g}")
+    return float(wait_s)
 
 
 def _is_text(value: str) -> bool:

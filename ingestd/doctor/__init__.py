@@ -1,0 +1,1 @@
+"""What is wrong with this device, and what to do: looked at from outside, with the daemon stopped or running."""

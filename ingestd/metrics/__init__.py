@@ -1,0 +1,1 @@
+"""Figures for Prometheus: what they are, and the endpoint that serves them. Only where `metrics.listen` is set."""
