@@ -1,0 +1,1 @@
+"""One step each, from the one that its `down_revision` names."""

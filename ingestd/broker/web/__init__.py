@@ -1,0 +1,1 @@
+"""The HTTP side: each module makes the routes of one part, and knows the rest as a `compose.Broker`."""
