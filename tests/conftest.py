@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from tests.rig import netns
 from tests.rig.figures import Figures
 from tests.rig.sound import SoundRig
 
@@ -20,12 +23,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Opens the session's figures."""
+    """Opens the session's figures; Ctrl-C ends what is started here, though a shell's background job ignores it."""
     config.stash[_FIGURES] = Figures()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what needs root where there is none."""
+    """Skips what needs root where there is none; what measures, or takes minutes, runs alone unless it says why not."""
+    for item in items:
+        measures = "figures" in getattr(item, "fixturenames", ())
+        beside = item.get_closest_marker("undisturbed") or item.get_closest_marker("waits")
+        if item.get_closest_marker("full") or (measures and not beside):
+            item.add_marker(pytest.mark.alone)
     if sys.platform == "linux" and os.geteuid() == 0:
         return
     for item in items:
@@ -34,12 +44,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Writes the figures; a missed bound fails the session even where a test let it pass."""
+    """Writes the figures; a missed bound fails the session even where a test let it pass.
+
+    One of several processes tells them to the one that started it instead.
+    """
     figures = session.config.stash[_FIGURES]
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["figures"] = figures.told()
+        return
     if path := session.config.getoption("--figures-json"):
         figures.write(path)
     if not figures.met and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes the figures of a process of pytest-xdist that has ended; one that crashed has none."""
+    node.config.stash[_FIGURES].take(getattr(node, "workeroutput", {}).get("figures", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -53,6 +75,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def figures(pytestconfig: pytest.Config) -> Figures:
     """The session's figures: `assert figures.add("name_unit", value, max=bound)`."""
     return pytestconfig.stash[_FIGURES]
+
+
+@pytest.fixture(scope="module")
+def own_network() -> Iterator[None]:
+    """For tests that lay cables: a network apart for all that they start, as each cable is an event to who watches.
+
+    Where none can be made, it is this machine's.
+    """
+    if netns.why_not():
+        yield
+        return
+    with netns.Apart() as network, network.entered():
+        yield
 
 
 @pytest.fixture

@@ -1,11 +1,19 @@
-"""Figures that a run measured, the bounds that a promise sets on them, and the one JSON shape for both."""
+"""Figures that a run measured, the bounds that a promise sets on them, and the one JSON shape for both.
+
+`python -m tests.rig.figures ALL FILE…` writes the figures of several runs as those of one.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+Told = tuple[str, float, float | None, float | None]
+"""A figure on its way from one process to another: its name, its value, its `max` and its `min`."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,16 @@ class Figures:
         self.bounds[name] = Bound(value, max, min)
         return self.bounds[name].met
 
+    def told(self) -> list[Told]:
+        """All of them, for another process's `take`."""
+        bounds = {name: Bound(value, None, None) for name, value in self.values.items()} | self.bounds
+        return [(name, bound.value, bound.max, bound.min) for name, bound in bounds.items()]
+
+    def take(self, told: Iterable[Told]) -> None:
+        """Adds what another process told."""
+        for name, value, most, least in told:
+            self.add(name, value, most, least)
+
     @property
     def met(self) -> bool:
         """Whether every bound is met."""
@@ -67,9 +85,7 @@ class Figures:
 
     def write(self, path: Path | str) -> None:
         """Writes the JSON file, making its folder where need be."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.as_json(), indent=2, allow_nan=False) + "\n")
+        _write(self.as_json(), Path(path))
 
     def table(self) -> str:
         """The figures for a person, one a line."""
@@ -81,3 +97,21 @@ class Figures:
         if bound := self.bounds.get(name):
             line += f"  {'met   ' if bound.met else 'MISSED'} {bound}"
         return line
+
+
+def join(path: Path, parts: Iterable[Path]) -> None:
+    """Writes the figures of several such files to one; no name is in two of them."""
+    joined: dict[str, dict[str, object]] = {"figures": {}, "bounds": {}}
+    for part in parts:
+        for key, entries in json.loads(part.read_text()).items():
+            joined[key] |= entries
+    _write(joined, path)
+
+
+def _write(figures: object, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n")
+
+
+if __name__ == "__main__":
+    join(Path(sys.argv[1]), map(Path, sys.argv[2:]))

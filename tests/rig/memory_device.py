@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from ingestd.control.client import ControlClient
 from ingestd.core.times import Times
 from ingestd.daemon import Daemon
 from ingestd.system import journal
+from ingestd.system.state_files import state_directory
 from tests.rig.memory_ports import ClockedSink, NumberedSource
 
 _REPO = Path(__file__).resolve().parents[2]
@@ -51,8 +53,11 @@ class MemoryDevice:
             own = (*own, "--times", json.dumps(times))
         command = [*prefix, sys.executable, "-m", module, str(path), *map(str, own)]
         self.log_path = directory / "device.log"
+        state = directory / "state"
+        state.mkdir(exist_ok=True)
+        env = {**os.environ, "STATE_DIRECTORY": str(state)}
         with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=_REPO, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = subprocess.Popen(command, cwd=_REPO, env=env, stdout=subprocess.PIPE, stderr=log, text=True)
 
     def status(self) -> dict[str, Any]:
         """What `ingestctl --json status` shows."""
@@ -119,7 +124,7 @@ def main() -> int:
     journal.set_up(config.log.level)
     source = NumberedSource(arguments.ppm)
     more: dict[str, Any] = {} if arguments.times is None else {"times": arguments.times}
-    code = Daemon(config, source, ClockedSink(ppm=arguments.speaker_ppm), **more).run()
+    code = Daemon(config, source, ClockedSink(ppm=arguments.speaker_ppm), state=(state_directory(),), **more).run()
     print(json.dumps({"start_s": source.start_s, "frame_s": source.frame_s, "exit": code}))
     return code
 

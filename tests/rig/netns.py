@@ -172,6 +172,12 @@ class Namespace:
         return ip("-netns", self.name, *words)
 
 
+class Apart(Namespace):
+    """A namespace with loopback alone: no cable that others lay here is an event there, nor the other way round."""
+
+    cables = ()
+
+
 def remove_stale() -> None:
     """Removes the namespaces that killed runs left."""
     for line in ip("netns", "list", check=False).stdout.splitlines():

@@ -88,7 +88,7 @@ class RenewedCall:
     def _step(self) -> None:
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + _EVERY_S
-            assert self._speaks.call("publish", topic=OUT, data=str(self.published)) is True
+            assert self._speaks.call("publish", topic=OUT, data=str(self.published))["sent"] is True
             self.published += 1
             self._room.publish(self._alice, IN, str(self.said))
             self.said += 1

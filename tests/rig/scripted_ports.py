@@ -25,7 +25,8 @@ class ScriptedLink:
         self.joined = False
         self.ready = False
         self.media_sent = 0
-        self.messages_sent = 0
+        self.topics: tuple[str, ...] = ()
+        self.messages: list[bytes] = []
         self.wire_faults: Counter[str] = Counter()
         self.users = 1
         """Its maker's, at first; below zero where somebody left twice."""
@@ -89,6 +90,12 @@ class ScriptedLink:
 
     def post(self, text: bytes) -> bool:
         self.posted.append(text)
+        return True
+
+    def send_message(self, text: bytes) -> bool:
+        if self._broken is not None:
+            raise self._broken
+        self.messages.append(text)
         return True
 
     def hang_up(self) -> None:

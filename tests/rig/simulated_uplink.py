@@ -106,8 +106,9 @@ class Uplink:
                     self.ready_s.append(float("nan"))
                 if self.frames:
                     self.sent_s.append(now)
-                pacer.sent(now, step.do)
-                wake_s = now + 20e-6  # what a send takes
+                again_s = pacer.sent(now, step.do)
+                gone_s = now + 20e-6  # what a send takes
+                wake_s = gone_s if again_s <= gone_s else again_s + scheduler.lateness_s()
 
     @property
     def period_s(self) -> float:

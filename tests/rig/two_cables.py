@@ -45,9 +45,8 @@ class TwoCables(Namespace):
 
     def _make(self) -> None:
         super()._make()
-        for address in (self.service_address, self.service_address6):
-            netns.ip("address", "replace", address, "dev", "lo")
-
+        netns.ip("address", "replace", self.service_address, "dev", "lo")
+        netns.ip("address", "replace", self.service_address6, "dev", "lo", "nodad")  # else it can't be used at once
         self.be_strict(True)
 
     def be_strict(self, strict: bool) -> None:

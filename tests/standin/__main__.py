@@ -16,7 +16,7 @@ from tests.standin import certificates
 from tests.standin.console import Console, Files
 from tests.standin.server import Address, Server
 from tests.standin.settings import Settings, SettingsError
-from tests.standin.world import World
+from tests.standin.world import API_KEY, World
 
 _DESCRIPTION = """\
 A VideoSDK room on this machine, to try a field device against: it answers
@@ -60,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tls-name", action="append", default=[], metavar="NAME",
                         help="further host name or address for the certificate; may be repeated")  # fmt: skip
     parser.add_argument("--tls-expired", action="store_true", help="use a certificate that expired an hour ago")
-    parser.add_argument("--dir", type=Path, help="where to write token and ca.pem (default: a new directory)")
+    parser.add_argument("--dir", type=Path,
+                        help="where to write token, api-secret and ca.pem (default: a new directory)")  # fmt: skip
     parser.add_argument("--public-base", metavar="URL",
                         help="what wsUrl begins with if a proxy stands in front")  # fmt: skip
     parser.add_argument("--token", default="", help="accept this token too")
@@ -87,12 +88,16 @@ async def _run(arguments: argparse.Namespace, settings: Settings, scratch: Path)
     changes = {"public_base": arguments.public_base, "fixed_token": arguments.token}
     settings = settings.changed({name: value for name, value in changes.items() if value})
     world = World(settings)
-    directory = arguments.dir or scratch
+    directory = (arguments.dir or scratch).resolve()
     directory.mkdir(parents=True, exist_ok=True)
     tls, ca_file = None, None
     if arguments.tls or arguments.tls_expired:
         tls, ca_file = certificates.server_context(directory, arguments.tls_name, arguments.tls_expired)
-    files = Files(_token_file(directory, world.mint_token()), ca_file)
+    files = Files(
+        _secret_file(directory / "token", world.mint_token()),
+        _secret_file(directory / "api-secret", world.secret),
+        ca_file,
+    )
     server = Server(world, tls)
     over = _end_of_run(arguments.until_eof)
     console = Console(world, arguments.room, quiet=arguments.json, report_s=arguments.report)
@@ -114,12 +119,11 @@ async def _run(arguments: argparse.Namespace, settings: Settings, scratch: Path)
     return 0
 
 
-def _token_file(directory: Path, token: str) -> Path:
-    """A file with a token that only its owner may read, as a device wants it."""
-    path = directory / "token"
+def _secret_file(path: Path, secret: str) -> Path:
+    """A file with a secret that only its owner may read, as a device and a broker want it."""
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
-    path.write_text(token)
+    path.write_text(secret)
     return path
 
 
@@ -131,6 +135,8 @@ def _ready_line(arguments: argparse.Namespace, world: World, server: Server, fil
         "ca_file": str(files.ca) if files.ca else None,
         "token_file": str(files.token),
         "token": files.token.read_text(),
+        "api_key": API_KEY,
+        "api_secret": world.secret,
         "room": arguments.room,
         "pid": os.getpid(),
     }

@@ -12,13 +12,13 @@ from dataclasses import asdict
 import numpy as np
 from aiohttp import web
 
-from tests.standin import faults, topics
+from tests.standin import admin_service, faults, topics
 from tests.standin.calls import Call
+from tests.standin.http_api import WORLD
 from tests.standin.jitter import FRAME_BYTES
 from tests.standin.people import LocalParticipant
 from tests.standin.records import CallInfo, FrameLog, as_json
 from tests.standin.room import Room
-from tests.standin.sessions import WORLD
 from tests.standin.world import World
 
 _LARGEST_BODY_BYTES = 512 << 20
@@ -37,14 +37,14 @@ def admin_app(world: World) -> web.Application:
             web.patch("/settings", _patch_settings),
             web.delete("/settings", _reset_settings),
             web.post("/tokens", _mint),
+            web.get("/tokens", _seen_tokens),
             web.get("/requests", _requests),
             web.get("/calls", _calls),
             web.get("/calls/{key}", _call),
             web.get("/calls/{key}/received", _received),
             web.get("/calls/{key}/sent", _sent),
             web.get("/connections", _connections),
-            web.get("/webhooks", _webhooks),
-            web.post("/webhooks/rotate", _rotate),
+            *admin_service.routes(),
             web.post("/faults/sessions", _fail_sessions),
             web.post("/faults/sockets", _script_sockets),
             web.post("/faults/now", _inject),
@@ -58,6 +58,7 @@ def admin_app(world: World) -> web.Application:
             web.post("/people/{id}/hush", _hush),
             web.get("/people/{id}/heard", _heard),
             web.post("/people/{id}/publish", _publish),
+            web.post("/people/{id}/flood", _flood),
             web.post("/people/{id}/subscribe", _subscribe),
             web.post("/people/{id}/unsubscribe", _unsubscribe),
         ]
@@ -99,6 +100,7 @@ async def _state(request: web.Request) -> web.Response:
             "connections": len(world.connections),
             "open_connections": sorted(world.open),
             "waiting_faults": world.faults.waiting,
+            "key_requests": world.webhooks.key_requests,
         }
     )
 
@@ -122,6 +124,10 @@ async def _reset_settings(request: web.Request) -> web.Response:
 
 async def _mint(request: web.Request) -> web.Response:
     return web.json_response({"token": request.app[WORLD].mint_token(**await request.json())})
+
+
+async def _seen_tokens(request: web.Request) -> web.Response:
+    return web.json_response(sorted(request.app[WORLD].seen_tokens - {""}))
 
 
 # --- records
@@ -174,15 +180,6 @@ async def _sent(request: web.Request) -> web.Response:
 
 async def _connections(request: web.Request) -> web.Response:
     return web.json_response([as_json(info) for info in request.app[WORLD].connections[_start(request) :]])
-
-
-async def _webhooks(request: web.Request) -> web.Response:
-    return web.json_response([as_json(r) for r in request.app[WORLD].webhooks.records[_start(request) :]])
-
-
-async def _rotate(request: web.Request) -> web.Response:
-    request.app[WORLD].webhooks.rotate_key()
-    return _done()
 
 
 # --- faults
@@ -316,6 +313,12 @@ async def _publish(request: web.Request) -> web.Response:
     topic = topics.checked_topic(body["topic"], world.settings)
     message = room.publish(person, topic, topics.serialised(body["data"], world.settings))
     return web.json_response(as_json(message))
+
+
+async def _flood(request: web.Request) -> web.Response:
+    room, person = _person(request)
+    request.app[WORLD].floods.begin(room, person, **await request.json())
+    return _done()
 
 
 async def _subscribe(request: web.Request) -> web.Response:

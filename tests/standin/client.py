@@ -112,6 +112,8 @@ class StandIn(Control):
         self.ca_file = Path(ready["ca_file"]) if ready["ca_file"] else None
         self.token = ready["token"]
         self.token_file = Path(ready["token_file"])
+        self.api_key = ready["api_key"]
+        self.api_secret = ready["api_secret"]
         self.room = ready["room"]
         self.pid = ready["pid"]
 

@@ -24,7 +24,7 @@ from tests.standin.inbound import MalformedError, media_pcm, parse
 from tests.standin.jitter import FRAME_BYTES
 from tests.standin.messaging import Messaging
 from tests.standin.outbox import Outbox
-from tests.standin.records import ConnectionInfo
+from tests.standin.records import KEPT_TOPIC_TEXTS, ConnectionInfo
 from tests.standin.remote import RemoteParticipant
 from tests.standin.room import Room
 from tests.standin.settings import Settings
@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         self._reader = frames.FrameReader(world.settings.max_message_bytes)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._awaiting_pong = False
+        self._between_media: int | None = None  # topic frames since the last media frame; None before the first
         self.call: Call | None = None
         self.participant: RemoteParticipant | None = None
         self.transport: asyncio.Transport
@@ -184,8 +185,11 @@ class Connection(asyncio.Protocol):
                 self._take_text(payload.decode(), now_s)
             except UnicodeDecodeError:
                 raise frames.BrokenRulesError(1007, "text is not UTF-8") from None
-            except (MalformedError, topics.TopicRefusedError) as exc:
+            except MalformedError as exc:
                 self.info.counts[exc.kind] += 1
+            except topics.TopicRefusedError as exc:
+                self.info.counts[exc.kind] += 1
+                self._refuse_topic(exc.kind)
 
     def _take_close(self, payload: bytes) -> None:
         code, reason = frames.parse_close(payload)
@@ -200,17 +204,31 @@ class Connection(asyncio.Protocol):
         frame = parse(text)
         event = frame["event"]
         if event == "media":
+            self.info.most_between_media = max(self.info.most_between_media, self._between_media or 0)
+            self._between_media = 0
             self._take_media(frame, now_s)
         elif event == "start":
             self._take_start(now_s)
         elif event == "stop":
             self._take_stop(now_s)
         elif event in ("subscribe", "unsubscribe", "message"):
+            self._note_topic_frame(text)
             if self.state not in (State.STARTED, State.JOINED):
                 raise topics.TopicRefusedError("topic_before_start")
             self._messaging.take(event, frame)
         else:
             raise MalformedError("unknown_event")
+
+    def _note_topic_frame(self, text: str) -> None:
+        if self._between_media is not None:
+            self._between_media += 1
+        self.info.topic_texts = [*self.info.topic_texts[1 - KEPT_TOPIC_TEXTS :], text[:400]]
+
+    def _refuse_topic(self, kind: str) -> None:
+        if self.settings.failed_topic == "error":
+            self.send_frame({"event": "error", "message": kind})
+        elif self.settings.failed_topic == "close":
+            self.close(1008, kind)
 
     def _take_start(self, now_s: float) -> None:
         if self.state is not State.CONNECTED:

@@ -13,14 +13,16 @@ from pathlib import Path
 from tests.standin.calls import Call
 from tests.standin.people import LocalParticipant
 from tests.standin.wav import open_recording, read_pcm
-from tests.standin.world import World
+from tests.standin.world import API_KEY, World
 
 
 @dataclass(frozen=True)
 class Files:
-    """What a device needs files for."""
+    """What a device or a broker needs files for."""
 
     token: Path
+    api_secret: Path
+    """For a broker, which makes tokens of its own."""
     ca: Path | None
     """The CA to trust (PEM), with tls."""
 
@@ -39,7 +41,7 @@ class Console:
         self._directory: Path | None = None
 
     def introduce(self, files: Files) -> None:
-        """Say how to point a device at this room."""
+        """Say how to point a device at this room, or a broker that devices are to ask."""
         url = self._world.base_url
         print(f"A room is open at {url}. In the device's configuration:\n")
         print("backend:")
@@ -49,7 +51,15 @@ class Console:
             print(f"  ca_file: {files.ca}")
         print("session:")
         print(f"  room_id: {self._room_id}")
-        print(f"\nThe token itself: {files.token.read_text()}")
+        print(f"\nThe token itself: {files.token.read_text()}\n")
+        print("Or with a broker between, in its broker.yaml:\n")
+        print("videosdk:")
+        print(f"  url: {url}")
+        print(f"  api_key: {API_KEY}")
+        print(f"  api_secret_file: {files.api_secret}")
+        if files.ca is not None:
+            print(f"  ca_file: {files.ca}")
+        print(f"\nThe API secret itself: {files.api_secret.read_text()}")
         print("Ctrl-C closes the room.\n", flush=True)
 
     def start(self) -> None:

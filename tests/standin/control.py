@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import io
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import requests
 from numpy.typing import NDArray
 
 from tests.standin import faults
+from tests.standin.control_http import ANSWER_S
+from tests.standin.control_service import ServiceControl
 from tests.standin.faults import SessionFault, SocketFault
 from tests.standin.records import CallInfo, ConnectionInfo, KeptFrames, SessionRequest
 from tests.standin.topics import TopicMessage
-from tests.standin.webhooks import WebhookRecord
-
-_POLL_S = 0.01
-_ANSWER_S = 60.0
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,25 +57,8 @@ class Room:
     """What was published on the topic asked for."""
 
 
-class Control:
+class Control(ServiceControl):
     """Every command and question; synchronous, for one thread at a time."""
-
-    base_url: str
-    """The service's `http(s)://host:port`."""
-    admin_url: str
-    """The control API's address."""
-    ca_file: Path | None
-    """The CA to trust (PEM), with tls."""
-    token: str
-    """A token that is good for a day."""
-    token_file: Path
-    """A file with that token and nothing else, readable by its owner only."""
-    room: str
-    """The room `create_session` and `add` use unless told otherwise."""
-
-    def __init__(self) -> None:
-        self._http = requests.Session()
-        self._http.trust_env = False
 
     # --- switches and tokens
 
@@ -110,6 +87,10 @@ class Control:
         claims = {"permissions": list(permissions), "roles": list(roles), "expires_in_s": expires_in_s}
         return str(self._json("POST", "/tokens", {**claims, "room_id": room_id})["token"])
 
+    def seen_tokens(self) -> list[str]:
+        """Every token that came in an Authorization header, good or not."""
+        return list(self._json("GET", "/tokens"))
+
     def create_session(
         self,
         *,
@@ -131,12 +112,12 @@ class Control:
         headers = {"Authorization": f"Bearer {self.token}" if authorization is None else authorization}
         verify = str(self.ca_file) if self.ca_file else True
         url = f"{self.base_url}/v2/ingest/sessions"
-        return self._http.post(url, json=body, headers=headers, timeout=_ANSWER_S, verify=verify)
+        return self._http.post(url, json=body, headers=headers, timeout=ANSWER_S, verify=verify)
 
     def get(self, path: str, headers: dict[str, str]) -> requests.Response:
         """GET anything from the service's listener."""
         verify = str(self.ca_file) if self.ca_file else True
-        return self._http.get(self.base_url + path, headers=headers, timeout=_ANSWER_S, verify=verify)
+        return self._http.get(self.base_url + path, headers=headers, timeout=ANSWER_S, verify=verify)
 
     # --- what it saw
 
@@ -174,14 +155,6 @@ class Control:
     def sent(self, call: str | int, start: int = 0) -> KeptFrames:
         """The media frames a session was sent, with the times of their writing, from frame `start` on."""
         return KeptFrames.unpacked(self._bytes(f"/calls/{call}/sent?start={start}"))
-
-    def webhooks(self, start: int = 0) -> list[WebhookRecord]:
-        """Every webhook that was posted, from number `start` on."""
-        return [WebhookRecord(**values) for values in self._json("GET", f"/webhooks?start={start}")]
-
-    def rotate_key(self) -> None:
-        """Sign webhooks with a new key from now on."""
-        self._json("POST", "/webhooks/rotate")
 
     # --- people in the room
 
@@ -229,6 +202,14 @@ class Control:
     def publish(self, person: str, topic: str, data: Any) -> TopicMessage:
         """Let a person publish a message."""
         return TopicMessage(**self._json("POST", f"/people/{person}/publish", {"topic": topic, "data": data}))
+
+    def flood(self, person: str, topic: str, count: int, *, per_s: float = 0.0, size_bytes: int = 0) -> None:
+        """Let a person publish messages "0", "1", … in order, filled up to `size_bytes` after a blank.
+
+        `per_s` of them a second, or as fast as it can (0). Returns at once.
+        """
+        flood = {"topic": topic, "count": count, "per_s": per_s, "size_bytes": size_bytes}
+        self._json("POST", f"/people/{person}/flood", flood)
 
     def subscribe(self, person: str, topic: str) -> None:
         """Let a person subscribe to a topic."""
@@ -283,17 +264,6 @@ class Control:
 
     # --- waiting
 
-    def wait_for(self, probe: Callable[[], T | None], what: str = "", timeout_s: float = 10.0) -> T:
-        """Call `probe` until it returns something true, and return that; raises TimeoutError."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            found = probe()
-            if found:
-                return found
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"after {timeout_s} s still not: {what or probe}")
-            time.sleep(_POLL_S)
-
     def wait_joined(self, number: int = 1, timeout_s: float = 10.0) -> ConnectionInfo:
         """Wait for the `number`th connection that joined its room, counted from the start of the stand-in."""
 
@@ -322,18 +292,3 @@ class Control:
             return info if info.received_frames >= frames else None
 
         return self.wait_for(probe, f"{frames} frames received", timeout_s)
-
-    # --- the control API
-
-    def _request(self, method: str, path: str, **arguments: Any) -> requests.Response:
-        answer = self._http.request(method, self.admin_url + path, timeout=_ANSWER_S, **arguments)
-        if answer.status_code != 200:
-            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
-        return answer
-
-    def _json(self, method: str, path: str, body: Any = None) -> Any:
-        return self._request(method, path, json=body).json()
-
-    def _bytes(self, path: str) -> bytes:
-        content: bytes = self._request("GET", path).content
-        return content

@@ -19,8 +19,9 @@ def standin_process() -> Iterator[StandIn]:
 
 @pytest.fixture
 def standin(standin_process: StandIn) -> Iterator[StandIn]:
-    """A stand-in with its default switches, no fault waiting, and an empty room of this test's own."""
+    """A stand-in with its default switches, no fault waiting, nobody registered, and an empty room of this test's."""
     standin_process.reset()
+    standin_process.forget_webhooks()
     standin_process.room = f"room-{uuid.uuid4()}"
     yield standin_process
     standin_process.reset()

@@ -6,10 +6,12 @@ import io
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+KEPT_TOPIC_TEXTS: Final = 24
 
 
 class FrameLog:
@@ -134,6 +136,10 @@ class ConnectionInfo:
     pings_received: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     """Malformed and refused inbound by kind, and what was dropped."""
+    most_between_media: int = 0
+    """Most subscribe, unsubscribe and message frames that came between two media frames."""
+    topic_texts: list[str] = field(default_factory=list)
+    """The last KEPT_TOPIC_TEXTS of those frames as they came, each shortened to 400 characters."""
 
 
 @dataclass

@@ -104,7 +104,7 @@ class Room:
         subscriber.topics.add(topic)
         if settings.replay_history and new:
             for message in self.history.of(topic):
-                if message.sender_id != subscriber.id:
+                if settings.replay_own or message.sender_id != subscriber.id:
                     subscriber.receive(message)
 
     def tick(self, tick: int, now_s: float) -> None:

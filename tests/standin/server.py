@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from tests.standin.admin import admin_app
-from tests.standin.sessions import WORLD, create_session, public_key, register_webhook
+from tests.standin.http_api import WORLD
+from tests.standin.rooms import make_room
+from tests.standin.sessions import create_session
 from tests.standin.upgrade import upgrade
+from tests.standin.webhook_api import public_key, register_webhook
 from tests.standin.world import World
 
 
@@ -38,6 +41,7 @@ class Server:
         app = web.Application()
         app[WORLD] = self._world
         app.router.add_post("/v2/ingest/sessions", create_session)
+        app.router.add_post("/v2/rooms", make_room)
         app.router.add_get("/v2/public/rsa-public-key", public_key)
         app.router.add_post("/v2/sip/webhooks", register_webhook)
         app.router.add_get("/videosdk", upgrade)

@@ -24,9 +24,11 @@ class Settings:
     fixed_token: str = ""
     """A token that is accepted as it stands, besides those minted with this server's key; empty for none."""
     known_rooms: tuple[str, ...] = ()
-    """Rooms that exist; empty: every room does."""
+    """Rooms that exist, beside those made by POST /v2/rooms; empty: every room does."""
     unknown_room_status: int = 400
     """HTTP status for a room outside `known_rooms`; 400, 402 and 404 were seen in the vendor's code."""
+    rooms_status: int = 200
+    """HTTP status that POST /v2/rooms is answered with; any but 200 makes no room."""
     body_limit_bytes: int = 65536
     """Largest accepted request body (bytes); beyond it the answer is 413."""
     error_key: str = "message"
@@ -121,18 +123,37 @@ class Settings:
     """Largest message payload, serialised, as UTF-8 (bytes)."""
     waiting_messages: int = 1000
     """Most subscribe, unsubscribe and message frames that wait for the join."""
+    failed_topic: Literal["silent", "error", "close"] = "silent"
+    """What a subscribe or publish that fails brings: nothing, an `error` event, or, against the page, a close."""
     replay_history: bool = False
-    """Whether a subscriber first receives what was published on the topic before."""
+    """Whether a subscriber first receives what others published on the topic before."""
+    replay_own: bool = False
+    """Whether that holds what its own participant id published, too."""
 
     # --- lifecycle webhooks
     webhook_urls: tuple[str, ...] = ()
     """Where every lifecycle event is posted, besides what is registered over HTTP."""
     webhook_copies: int = 1
     """How many times each event is posted."""
-    webhook_signature: Literal["good", "bad", "none"] = "good"
-    """Sign the body, sign something else, or leave the header out."""
+    webhook_signature: Literal["good", "bad", "none", "old", "stranger"] = "good"
+    """Sign the body, sign something else, leave the header out, sign with the key before the last rotation, or with
+    a key that was never shown."""
     webhook_timeout_s: float = 5.0
     """Seconds a receiver has to answer."""
+    webhook_retries: int = 0
+    """How often an event is posted again that was not answered with 2xx."""
+    webhook_retry_s: float = 0.2
+    """Seconds before it is posted again; those behind it wait as well."""
+    webhook_hold_s: float = 0.0
+    """Seconds that events are gathered for, from the first of them on, before they are posted."""
+    webhook_order: Literal["kept", "reversed", "shuffled"] = "kept"
+    """Order in which events that were gathered are posted."""
+    webhooks_at_once: int = 1
+    """Events that are posted at the same time; with more than one their order is left to chance."""
+    webhook_ca_file: str = ""
+    """PEM file of the CA that receivers' certificates must come from; empty: those this machine trusts."""
+    public_key_status: int = 200
+    """HTTP status that the public key's endpoint answers with; any but 200 shows no key."""
 
     def changed(self, changes: dict[str, Any]) -> Settings:
         """A copy with `changes` made; raises SettingsError naming everything that is wrong with them."""

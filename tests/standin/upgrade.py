@@ -13,8 +13,8 @@ from aiohttp import web
 from tests.standin import taken
 from tests.standin.connection import Connection
 from tests.standin.faults import SocketFault
+from tests.standin.http_api import WORLD
 from tests.standin.records import ConnectionInfo
-from tests.standin.sessions import WORLD
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 

@@ -1,21 +1,22 @@
-"""Lifecycle webhooks: signed POSTs to whoever registered, in order, and a record of each."""
+"""Lifecycle webhooks: signed POSTs to whoever registered, and a record of each."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
+import functools
 import json
+import random
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.standin.settings import Settings
+from tests.standin.settings import Settings, SettingsError
+from tests.standin.signing import SigningKeys
 
 SIGNATURE_HEADER = "videosdk-signature"
 """Base64 of RSA-SHA256 (PKCS#1 v1.5) over the raw body."""
@@ -31,20 +32,31 @@ class WebhookRecord:
     at_s: float
     """Monotonic time of sending (seconds)."""
     status: int
-    """The receiver's HTTP status; 0 if it could not be reached."""
+    """The receiver's HTTP status; 0 if it could not be reached or did not answer."""
+    attempt: int = 1
+    """Counts from 1; higher where it was sent before and not taken."""
+    took_s: float = 0.0
+    """Until the answer (seconds)."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the receiver acknowledged it."""
+        return 200 <= self.status < 300
 
 
 class Webhooks:
-    """Posts events one after the other, so that receivers get them in order."""
+    """Posts events one after the other, so that receivers get them in order, unless the switches say otherwise."""
 
     def __init__(self, settings: Callable[[], Settings]) -> None:
         self._settings = settings
         self._queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
-        self._key: rsa.RSAPrivateKey | None = None
+        self.keys = SigningKeys()
         self.registered: list[tuple[str, frozenset[str]]] = []
         """URLs registered over HTTP with the events they want; an empty set wants all."""
         self.records: list[WebhookRecord] = []
+        self.key_requests = 0
+        """How often the public key was asked for."""
 
     def emit(self, event: str, data: dict[str, Any]) -> None:
         """Queue one event for everyone who wants it."""
@@ -57,19 +69,13 @@ class Webhooks:
         if not self._queue.empty() and self._task is None:
             self._task = asyncio.create_task(self._run())
 
-    def public_pem(self) -> str:
-        """The public key that verifies the signatures (PEM)."""
-        public = self._private().public_key()
-        return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
-
-    def rotate_key(self) -> None:
-        """Sign with a new key from now on. Making one takes some ticks' time, and nothing else runs meanwhile."""
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
     def prepare(self) -> None:
-        """Make the key now if anyone is to get webhooks, and not once audio flows."""
+        """Make the key now if anyone is to get webhooks, and not once audio flows. Raises SettingsError."""
+        _trusting(self._settings().webhook_ca_file)
+        if self._settings().webhook_signature == "old" and not self.keys.has_old:
+            raise SettingsError("webhook_signature: the key was never rotated, so there is no old one")
         if self._settings().webhook_urls or self.registered:
-            self._private()
+            self.keys.prepare()
 
     async def stop(self) -> None:
         """Stop posting; what is still queued is lost."""
@@ -78,26 +84,51 @@ class Webhooks:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def _private(self) -> rsa.RSAPrivateKey:
-        if self._key is None:
-            self.rotate_key()
-        assert self._key is not None
-        return self._key
-
-    def _signature(self, body: bytes) -> str:
-        signed = body if self._settings().webhook_signature == "good" else body + b" "
-        return base64.b64encode(self._private().sign(signed, padding.PKCS1v15(), hashes.SHA256())).decode()
-
     async def _run(self) -> None:
         async with aiohttp.ClientSession() as session:
             while True:
-                url, body = await self._queue.get()
-                headers = {"Content-Type": "application/json"}
-                if self._settings().webhook_signature != "none":
-                    headers[SIGNATURE_HEADER] = self._signature(body)
-                record = WebhookRecord(url, body.decode(), time.monotonic(), 0)
-                timeout = aiohttp.ClientTimeout(total=self._settings().webhook_timeout_s)
-                with contextlib.suppress(aiohttp.ClientError, TimeoutError, ValueError):
-                    async with session.post(url, data=body, headers=headers, timeout=timeout) as answer:
-                        record.status = answer.status
-                self.records.append(record)
+                batch = [await self._queue.get()]
+                await asyncio.sleep(self._settings().webhook_hold_s)
+                while not self._queue.empty():
+                    batch.append(self._queue.get_nowait())
+                settings = self._settings()
+                if settings.webhook_order == "reversed":
+                    batch.reverse()
+                elif settings.webhook_order == "shuffled":
+                    random.shuffle(batch)
+                for start in range(0, len(batch), settings.webhooks_at_once):
+                    together = batch[start : start + settings.webhooks_at_once]
+                    await asyncio.gather(*(self._deliver(session, url, body) for url, body in together))
+
+    async def _deliver(self, session: aiohttp.ClientSession, url: str, body: bytes) -> None:
+        """Post until it is taken, or as often as the switches say."""
+        attempt = 1
+        while not (await self._post(session, url, body, attempt)).taken:
+            if attempt > self._settings().webhook_retries:
+                return
+            await asyncio.sleep(self._settings().webhook_retry_s)
+            attempt += 1
+
+    async def _post(self, session: aiohttp.ClientSession, url: str, body: bytes, attempt: int) -> WebhookRecord:
+        settings = self._settings()
+        headers = {"Content-Type": "application/json"}
+        if (signature := self.keys.signature(body, settings.webhook_signature)) is not None:
+            headers[SIGNATURE_HEADER] = signature
+        record = WebhookRecord(url, body.decode(), time.monotonic(), 0, attempt)
+        timeout = aiohttp.ClientTimeout(total=settings.webhook_timeout_s)
+        tls = _trusting(settings.webhook_ca_file)
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, ValueError):
+            async with session.post(url, data=body, headers=headers, timeout=timeout, ssl=tls) as answer:
+                record.status = answer.status
+        record.took_s = time.monotonic() - record.at_s
+        self.records.append(record)
+        return record
+
+
+@functools.cache
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    """Trusts that CA, or those of the system. Raises SettingsError."""
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except OSError as exc:
+        raise SettingsError(f"webhook_ca_file: {ca_file}: {exc}") from None

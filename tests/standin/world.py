@@ -11,9 +11,11 @@ from tests.standin import tokens
 from tests.standin.calls import Call, CallBook
 from tests.standin.clock import Ticker
 from tests.standin.faults import FaultBook
+from tests.standin.floods import Floods
 from tests.standin.people import LocalParticipant
 from tests.standin.records import ConnectionInfo, SessionRequest
 from tests.standin.room import Room
+from tests.standin.roombook import RoomBook
 from tests.standin.settings import Settings
 from tests.standin.webhooks import Webhooks
 
@@ -35,8 +37,11 @@ class World:
         """This server's own `http(s)://host:port`; set once it listens."""
         self.secret = uuid.uuid4().hex + uuid.uuid4().hex
         """Key of the token signatures."""
+        self.seen_tokens: set[str] = set()
+        """Every token that came in an Authorization header, good or not."""
         self.calls = CallBook()
         self.rooms: dict[str, Room] = {}
+        self.made_rooms = RoomBook()
         self.people: dict[str, tuple[Room, LocalParticipant]] = {}
         """Local participants by id, also those who left."""
         self.requests: list[SessionRequest] = []
@@ -45,6 +50,7 @@ class World:
         """Open connections by index."""
         self.faults = FaultBook()
         self.ticker = Ticker(self._tick)
+        self.floods = Floods()
         self.webhooks = Webhooks(lambda: self.settings)
         self.on_log: Callable[[str], None] = lambda _line: None
         """Gets a line in plain words about what happens."""

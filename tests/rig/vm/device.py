@@ -1,4 +1,4 @@
-"""A field device in the virtual machine: ingestd by its own unit, its card (snd-aloop), what plays and listens there.
+"""A field device in the virtual machine: the package, its card (snd-aloop), what plays and listens there.
 
 A cable joins Loopback,0,N (what plays) and Loopback,1,N (what captures). The clock of each can be set, and all are
 unplugged with the card.
@@ -29,6 +29,47 @@ class Change:
     ended_s: float
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What a process has used since it began, and holds now."""
+
+    cpu_s: float
+    rss_mib: float
+    pss_mib: float
+    """As `rss_mib`, but of what others share only its part."""
+    sleeps: int
+    """How often one of its threads went to sleep: each was woken once."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a thread has used since it began."""
+
+    cpu_s: float
+    sleeps: int
+    interruptions: int
+    """How often it would have gone on, but another was let run."""
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """All threads of a process, by their ids in order, at a moment of the guest's clock (seconds)."""
+
+    at_s: float
+    threads: dict[int, Task]
+
+
+@dataclass(frozen=True)
+class Milestones:
+    """When a boot came to what, by the guest's clock (seconds), which begins with the kernel."""
+
+    userspace_s: float
+    service_s: float
+    """systemd began to start ingestd."""
+    ready_s: float
+    """ingestd had told that it is ready."""
+
+
 class Device:
     """That device in a running machine."""
 
@@ -36,33 +77,37 @@ class Device:
         self._machine = machine
 
     def install(self) -> None:
-        """Puts ingestd where a package would, compiled, as a slow machine compiles for long."""
-        folder = "/usr/lib/python3/dist-packages"
-        self._machine.run(f"cp -r /srv/ingestd {folder} && python3 -m compileall -q {folder}/ingestd", timeout_s=120)
+        """Installs the package, as the first one."""
+        self._machine.run("DEBIAN_FRONTEND=noninteractive dpkg --install /srv/ingestd.deb", timeout_s=240)
 
     def configure(self, room: StandIn, audio: dict[str, Any]) -> None:
-        """Writes the configuration, for a room that runs here with TLS and the name `HOST`."""
-        room.configure(public_base=f"wss://{HOST}:{room.port}")
-        assert room.ca_file is not None
+        """Writes the configuration, for a room that runs here with TLS and the name `HOST`, or without TLS."""
+        backend = {"token_file": "/etc/ingestd/token"}
+        if room.ca_file is not None:
+            backend["ca_file"] = "/etc/ingestd/ca.pem"
+            self._machine.write(backend["ca_file"], room.ca_file.read_text())
+            http, ws, host = "https", "wss", HOST
+        else:  # ingestd sends nothing in the clear but to this name
+            self._machine.write("/etc/hosts", f"{HOST} localhost\n")
+            http, ws, host = "http", "ws", "localhost"
+        backend["url"] = f"{http}://{host}:{room.port}/v2/ingest/sessions"
+        room.configure(public_base=f"{ws}://{host}:{room.port}")
         config = {
-            "backend": {
-                "url": f"https://{HOST}:{room.port}/v2/ingest/sessions",
-                "token_file": "/etc/ingestd/token",
-                "ca_file": "/etc/ingestd/ca.pem",
-            },
+            "backend": backend,
             "session": {"room_id": room.room, "participant": {"id": "device", "metadata": {}}},
             "audio": audio,
-            "log": {"level": "debug"},
         }
-        self._machine.run("mkdir -p /etc/ingestd")
         self._machine.write("/etc/ingestd/ingestd.yaml", json.dumps(config))
         self._machine.write("/etc/ingestd/token", room.token)
-        self._machine.write("/etc/ingestd/ca.pem", room.ca_file.read_text())
-        self._machine.run("chown ingestd /etc/ingestd/token && chmod 600 /etc/ingestd/token")
+        self._machine.run("chown root:ingestd /etc/ingestd/token && chmod 640 /etc/ingestd/token")
 
     def restart(self) -> None:
         """Starts ingestd by its unit, anew where it runs."""
-        self._machine.run("systemctl daemon-reload; systemctl restart --no-block ingestd", timeout_s=120)
+        self._machine.run("systemctl restart --no-block ingestd")
+
+    def set_date(self, since_1970_s: int) -> None:
+        """Steps the wall clock. Linux takes no time before 1970 for the boot: some minutes at least, then."""
+        self._machine.run(f"date --set=@{since_1970_s}")
 
     def start_programs(self) -> None:
         """Starts what counts into the microphone and listens at the speaker, and a pair of both without ingestd."""
@@ -92,13 +137,38 @@ class Device:
         return Change(done.began_s, done.ended_s)
 
     def log(self) -> str:
-        """What ingestd logged."""
-        return self._machine.run("journalctl --no-pager -o short-monotonic -u ingestd")
+        """What ingestd logged since the boot."""
+        return self._machine.run("journalctl --no-pager --boot -o short-monotonic -u ingestd")
 
-    def cpu_s(self) -> float:
-        """CPU that ingestd has used (seconds)."""
-        text = self._machine.run("systemctl show -P CPUUsageNSec ingestd")
-        return int(text) * 1e-9
+    def unit(self, name: str) -> str:
+        """A property of ingestd's unit, as systemd has it."""
+        return self._machine.run(f"systemctl show -P {name} ingestd").strip()
+
+    def milestones(self) -> Milestones:
+        """When this boot came to what."""
+        userspace_us = self._machine.run("systemctl show -P UserspaceTimestampMonotonic")
+        began_us, ready_us = (self.unit(f"{name}TimestampMonotonic") for name in ("InactiveExit", "ActiveEnter"))
+        return Milestones(int(userspace_us) * 1e-6, int(began_us) * 1e-6, int(ready_us) * 1e-6)
+
+    def usage(self) -> Usage:
+        """What ingestd has used until now."""
+        pid = self.unit("MainPID")
+        switches = self._machine.run(f"awk '/^voluntary/{{n+=$2}} END{{print n}}' /proc/{pid}/task/*/status")
+        kib = {}
+        for line in self._machine.run(f"grep -E '^(Rss|Pss):' /proc/{pid}/smaps_rollup").splitlines():
+            name, value, _ = line.split()
+            kib[name] = int(value)
+        return Usage(int(self.unit("CPUUsageNSec")) * 1e-9, kib["Rss:"] / 1024, kib["Pss:"] / 1024, int(switches))
+
+    def tasks(self, pid: int) -> Tasks:
+        """What the threads of a process have used until now."""
+        done = self._machine.do("tasks", pid=pid)
+        threads = {int(thread): Task(*used) for thread, used in done.answer["tasks"].items()}
+        return Tasks(done.ended_s, dict(sorted(threads.items())))
+
+    def peak_rss_mib(self, pid: int) -> float:
+        """The most that a process held in memory so far."""
+        return int(self._machine.run(f"awk '/^VmHWM/{{print $2}}' /proc/{pid}/status")) / 1024
 
     def events(self, name: str) -> list[tuple[float, str, int]]:
         """What a program noted: (guest's seconds, event, samples until then)."""

@@ -17,8 +17,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from tests.rig import deb
 from tests.rig.process import end, spawn, wait_until
-from tests.rig.vm.image import image, make_disk
+from tests.rig.vm.image import Image, image, make_disk
 
 HOST = "10.0.2.2"
 """This machine's loopback, as the guest reaches it (qemu's user network)."""
@@ -32,6 +33,7 @@ A virtual processor that waits for a real one is a stall of the guest.
 _GUEST = Path(__file__).parent / "guest"
 _PROGRAMS = ("count", "record")
 _BOOT_S = 240.0
+_HALT_S = 120.0
 _ARGUMENTS = "root=/dev/vda rw console=ttyS0 quiet clocksource=hpet"
 """With the HPET the guest counts this machine's time; it would calibrate a TSC of its own, wrong by 100s of ppm."""
 
@@ -41,6 +43,10 @@ def put_ahead(process: int) -> None:
     group = Path(f"/proc/{process}/autogroup")  # sched(7)
     if group.exists():
         group.write_text("-15")
+
+
+def _checked(*command: str | Path) -> None:
+    subprocess.run(command, check=True)
 
 
 class GuestError(RuntimeError):
@@ -57,24 +63,28 @@ class Done:
 
 
 class VirtualMachine:
-    """A Debian 13 with kernel ALSA (snd-aloop), and in /srv `ingestd/` of a tree, the C programs and `files`.
+    """A Debian 13 with kernel ALSA (snd-aloop), and in /srv the package (ingestd.deb), the C programs and `files`.
 
     `folder` needs a short path, as a socket stands in it; console.log in it is what the guest's console showed.
-    From one thread, which has to outlive it.
+    From one thread, which has to outlive it. What is written to its disk is there after `restart` too.
     """
 
-    def __init__(self, tree: Path, folder: Path, files: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, folder: Path, files: Mapping[str, bytes] | None = None) -> None:
         """Nothing runs before it is entered."""
-        self._tree = tree
         self._files = files or {}
+        self.powered_s = 0.0
+        """When it was switched on last, by this machine's CLOCK_MONOTONIC (seconds)."""
         self._folder = folder
         self._exchanges: list[tuple[float, float, float, float]] = []
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = socket.socket(socket.AF_UNIX)
-        self._waiting = b""
+        self._image: Image
+        self._port: socket.socket
+        self._waiting: bytes
 
     def __enter__(self) -> Self:
         self._make_srv()
+        self._image = image()
+        _checked("cp", "--sparse=always", self._image.disk, self._folder / "disk.img")
         try:
             self._start()
         except BaseException:
@@ -89,10 +99,19 @@ class VirtualMachine:
 
     def close(self) -> None:
         """Pulls its plug."""
-        self._port.close()
         if self._process is not None:
+            self._port.close()
             end(self._process)
         self._process = None
+
+    def restart(self) -> None:
+        """Shuts it down, as a person would, and switches it on again: it boots with cold caches of its own."""
+        self.start("systemctl poweroff")
+        assert self._process is not None
+        self._process.wait(_HALT_S)
+        self.close()
+        (self._folder / "agent").unlink(missing_ok=True)
+        self._start()
 
     @property
     def pid(self) -> int:
@@ -108,30 +127,31 @@ class VirtualMachine:
 
     def _make_srv(self) -> None:
         srv = self._folder / "srv"
-        shutil.copytree(self._tree / "ingestd", srv / "ingestd", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(self._tree / "systemd/ingestd.service", srv)
+        srv.mkdir()
+        shutil.copy(deb.built(), srv / "ingestd.deb")
         shutil.copy(_GUEST / "agent.py", srv)
         for name in _PROGRAMS:
             sources = [str(_GUEST / f"{part}.c") for part in (name, "sound")]
-            command = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(srv / name), *sources, "-lasound"]
-            subprocess.run(command, check=True)
+            _checked("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", srv / name, *sources, "-lasound")
         for name, content in self._files.items():
             (srv / name).write_bytes(content)
         make_disk(self._folder / "srv.img", srv, 32 << 20)
 
     def _start(self) -> None:
-        made = image()
+        self._exchanges, self._waiting = [], b""
+        self._port = socket.socket(socket.AF_UNIX)
         path = self._folder / "agent"
         command: list[str | Path] = [*AHEAD, "qemu-system-x86_64", "-accel", "tcg,thread=multi"]
         command += ["-smp", "2", "-m", "768"]
         command += ["-nodefaults", "-nographic", "-no-reboot", "-serial", f"file:{self._folder / 'console.log'}"]
-        command += ["-kernel", made.kernel, "-initrd", made.initrd, "-append", _ARGUMENTS]
-        command += ["-drive", f"file={made.disk},if=virtio,format=raw,snapshot=on"]
+        command += ["-kernel", self._image.kernel, "-initrd", self._image.initrd, "-append", _ARGUMENTS]
+        command += ["-drive", f"file={self._folder / 'disk.img'},if=virtio,format=raw"]
         command += ["-drive", f"file={self._folder / 'srv.img'},if=virtio,format=raw,readonly=on"]
         command += ["-nic", "user,model=virtio-net-pci", "-device", "virtio-rng-pci", "-device", "virtio-serial"]
         command += ["-chardev", f"socket,id=agent,path={path},server=on,wait=off"]
         command += ["-device", "virtserialport,chardev=agent,name=agent"]
         with (self._folder / "qemu.log").open("wb") as log:
+            self.powered_s = time.monotonic()
             self._process = spawn(command, stdout=log, stderr=log)
         try:
             wait_until(path.exists, timeout=10, what="qemu's socket")
@@ -163,9 +183,9 @@ class VirtualMachine:
             raise GuestError(f"{command}: status {answer['status']}\n{answer['out']}")
         return str(answer["out"])
 
-    def start(self, command: str) -> None:
-        """Starts a shell command there and lets it run."""
-        self.do("start", command=command)
+    def start(self, command: str) -> int:
+        """Starts a shell command there and lets it run. Returns the process."""
+        return int(self.do("start", command=command).answer["pid"])
 
     def write(self, path: str, text: str) -> Done:
         """Writes a file there."""

@@ -35,6 +35,15 @@ class Agent:
         """Starts a shell command and lets it run."""
         return {"pid": subprocess.Popen(["sh", "-c", command], stdin=subprocess.DEVNULL).pid}
 
+    def tasks(self, pid: int) -> dict[str, Any]:
+        """Of each thread of a process, by its id: seconds of processor time, times it slept, and was interrupted."""
+        found = {}
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            lines = (task / "status").read_text().splitlines()
+            switches = [int(line.split()[1]) for line in lines if "ctxt_switches" in line]  # voluntary ones first
+            found[task.name] = [int((task / "schedstat").read_text().split()[0]) * 1e-9, *switches]
+        return {"tasks": found}
+
     def write(self, path: str, text: str) -> dict[str, Any]:
         """Writes a file; for those in /sys, where the time that it takes counts."""
         Path(path).write_text(text)
