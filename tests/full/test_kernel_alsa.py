@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from tests.rig.figures import Figures
+from tests.rig.vm.device import Device
 from tests.rig.vm.image import why_not
 from tests.rig.vm.judge import breaks, creep_ms, delays, first_heard_s, first_sound_s, late_s, line, share_covered
 from tests.rig.vm.machine import AHEAD, HOST, VirtualMachine, put_ahead
-from tests.rig.vm.scene import Phase, Recorded, record
+from tests.rig.vm.scene import AUDIO, Phase, Recorded, record
 from tests.standin.client import StandIn
 
-ROOT = Path(__file__).parents[2]
 PHASE_S = 240.0
 DRIFTS_PPM = (300, -300)
 AWAY_S = (3.0, 0.0, 1.0, 5.0, 0.2, 2.0, 0.5, 8.0, 0.0, 3.0)
@@ -45,9 +45,12 @@ def recorded() -> Recorded:
     with (
         TemporaryDirectory(prefix="ingestd-vm-") as folder,
         StandIn(tls=True, tls_names=[HOST], command_prefix=AHEAD) as room,
-        VirtualMachine(ROOT, Path(folder)) as machine,
+        VirtualMachine(Path(folder)) as machine,
     ):
         put_ahead(room.pid)
+        device = Device(machine)
+        device.install()
+        device.configure(room, AUDIO)
         lived = record(machine, room, phase_s=PHASE_S, drifts_ppm=DRIFTS_PPM, away_s=AWAY_S)
     print(lived.log)
     return lived

@@ -21,7 +21,6 @@ from tests.rig.vm.machine import AHEAD, HOST, VirtualMachine, put_ahead
 from tests.standin.client import StandIn
 from tests.standin.sounds import level, tone
 
-ROOT = Path(__file__).parents[2]
 LEFT_HZ, RIGHT_HZ, ROOM_HZ = 600, 1700, 1000
 AMPLITUDE = 8000.0
 CARD_RATE_HZ = 48000
@@ -64,7 +63,7 @@ def machine(room: StandIn) -> Iterator[VirtualMachine]:
     """The machine, with the far ends of its card in use: they decide what the card runs at."""
     with (
         TemporaryDirectory(prefix="ingestd-vm-") as folder,  # pytest's paths are too long for a socket
-        VirtualMachine(ROOT, Path(folder), {"tones.raw": tones()}) as machine,
+        VirtualMachine(Path(folder), {"tones.raw": tones()}) as machine,
     ):
         Device(machine).install()
         machine.start(f"while cat /srv/tones.raw; do :; done | aplay {CARD_FORM} -D hw:Loopback,0,3")

@@ -13,6 +13,8 @@ from tests.rig.process import wait_until
 from tests.rig.speech import conversation
 from tests.standin.client import StandIn
 
+pytestmark = pytest.mark.waits
+
 MICROPHONE_PPM = 120.0
 SPEAKER_PPM = -150.0
 KNOWN_S = 150.0

@@ -99,7 +99,7 @@ def test_a_signal_says_stop_to_the_room_and_ends_cleanly(
             room.wait_joined()
             room.wait_received(0, 10)
             daemon.send_signal(number)
-            assert daemon.wait(10) == 0
+            assert daemon.wait(20) == 0
         finally:
             end(daemon)
         closed = room.wait_closed()
@@ -122,7 +122,7 @@ def test_devices_that_are_absent_leave_the_call_up_with_silence(tmp_path: Path) 
             room.wait_joined()
             room.wait_received(0, 100)
             assert not room.received(0).samples.any()
-            wait_until(lambda: "playback device 'absent'" in log.read_text(), 5, "the fault in the log")
+            wait_until(lambda: "playback device 'absent'" in log.read_text(), 20, "the fault in the log")
         finally:
-            assert end(daemon) == 0
+            assert end(daemon, 20) == 0
         assert log.read_text().count("can't open capture device 'absent'") == 1

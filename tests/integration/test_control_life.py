@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from ingestd.control.client import ControlClient
 from tests.rig.memory_device import MemoryDevice, device_config
 from tests.rig.process import end, spawn, wait_until
 from tests.standin.client import SocketFault, StandIn
+from tests.unit.control_case import Client
 
 GUARD_S = 20.0
 
@@ -98,7 +100,7 @@ def test_a_killed_daemons_socket_is_taken_over(tmp_path: Path) -> None:
 def test_ingestctl_subscribe_survives_a_reconnect(call: Call, tmp_path: Path) -> None:
     out = tmp_path / "heard"
     socket = str(call.device.socket)
-    command = [sys.executable, "-m", "ingestd.control.ingestctl", "--socket", socket, "subscribe", "NEWS"]
+    command = [sys.executable, "-m", "ingestd.ctl.main", "--socket", socket, "subscribe", "NEWS"]
 
     def told(text: str) -> bool:
         """Alice says it again until it has been printed: who subscribes late has missed what was said before."""
@@ -115,7 +117,9 @@ def test_ingestctl_subscribe_survives_a_reconnect(call: Call, tmp_path: Path) ->
             assert program.poll() is None
         finally:
             end(program)
-    assert {line for line in out.read_text().splitlines() if "before" in line} == {"[NEWS] Alice: before"}
+    heard = [json.loads(line) for line in out.read_text().splitlines()]
+    assert {(said["topic"], said["sender_name"]) for said in heard} == {("NEWS", "Alice")}
+    assert list(dict.fromkeys(said["text"] for said in heard)) == ["before", "after"]
 
 
 def test_a_program_may_subscribe_while_there_is_no_connection(tmp_path: Path) -> None:
@@ -144,9 +148,17 @@ def test_a_program_may_subscribe_while_there_is_no_connection(tmp_path: Path) ->
 def test_what_was_accepted_before_the_end_is_delivered(call: Call) -> None:
     call.room.subscribe(call.alice, "CHAT")
     texts = [f"message {number}" for number in range(40)]
-    with ControlClient(call.device.socket) as client:
-        for text in texts:
-            assert client.call("publish", topic="CHAT", data=text) is True
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(call.device.socket)) for _ in range(4)]  # 16 of each may wait
+        params = [{"topic": "CHAT", "data": text} for text in texts]
+        lines = [json.dumps({"jsonrpc": "2.0", "method": "publish", "params": one}).encode() + b"\n" for one in params]
+        for number, client in enumerate(clients):
+            client.send(b"".join(lines[10 * number : 10 * number + 10]))
+            client.send(b'{"jsonrpc":"2.0","method":"status","id":1}\n')
+            while "id" not in (answer := client.line()):
+                pass  # news of the room may come before it
+            waiting = answer["result"]["messaging"]["waiting"]
+    assert waiting > 20, "the end comes before they could have gone out one by one"
     assert call.device.stop()["exit"] == 0
     wait_until(lambda: len(call.heard()) >= len(texts), GUARD_S, "the messages")
     assert call.heard() == texts

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.rig.wav import read_wav, rms
 
@@ -22,6 +23,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.alone
 def test_the_demo_keeps_its_promises(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     command = [sys.executable, "-m", "tests.demo", "--seconds", "24", "--json", str(out), "--out", str(tmp_path)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from tests.rig.memory_device import MemoryDevice, device_config
 from tests.rig.speech import TEXTS, speak
 from tests.standin.client import StandIn
 
+Duplex = Literal["half", "full"]
 Samples = NDArray[np.int16]
+DUPLEXES: Final[tuple[Duplex, ...]] = ("half", "full")
 RATE = 8000
 SAID = TEXTS[2]
 REPLIED = TEXTS[3]
@@ -40,7 +43,7 @@ class Call:
     """and from then on."""
 
 
-def call(folder: Path, duplex: Literal["half", "full"]) -> Call:
+def call(folder: Path, duplex: Duplex) -> Call:
     said, replied = speak(SAID), speak(REPLIED, voice="en-us")
     (folder / "near.raw").write_bytes(replied.tobytes())
     with StandIn(tls=True) as room:
@@ -66,11 +69,18 @@ def call(folder: Path, duplex: Literal["half", "full"]) -> Call:
     return Call(said, replied, played, frames[before].reshape(-1), frames[~before].reshape(-1))
 
 
-@pytest.mark.timeout(120)
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[Duplex, Call]:
+    """One of each kind, both at the same time: what they do most is wait for the words' end."""
+    with ThreadPoolExecutor(len(DUPLEXES)) as pool:
+        going = {duplex: pool.submit(call, tmp_path_factory.mktemp(duplex), duplex) for duplex in DUPLEXES}
+        return {duplex: one.result() for duplex, one in going.items()}
+
+
 def test_in_half_duplex_the_room_does_not_hear_itself_and_the_reply_is_whole(
-    tmp_path: Path, figures: Figures
+    calls: dict[Duplex, Call], figures: Figures
 ) -> None:
-    heard = call(tmp_path, "half")
+    heard = calls["half"]
     assert np.max(np.abs(heard.played.astype(int))) > 10_000, "the room's side is never touched"
     assert align(heard.played, heard.said).correlation > 0.9
     assert figures.add("half_duplex_echo_down_db", down_db(heard.said, heard.before_reply), min=30)
@@ -79,9 +89,8 @@ def test_in_half_duplex_the_room_does_not_hear_itself_and_the_reply_is_whole(
     assert figures.add("half_duplex_reply_first_syllable_correlation", whole.blocks[0].correlation, min=0.99)
 
 
-@pytest.mark.timeout(120)
-def test_in_full_duplex_it_does(tmp_path: Path, figures: Figures) -> None:
-    heard = call(tmp_path, "full")
+def test_in_full_duplex_it_does(calls: dict[Duplex, Call], figures: Figures) -> None:
+    heard = calls["full"]
     down = down_db(heard.said, heard.before_reply)
     figures.add("full_duplex_echo_down_db", down)
     assert down == pytest.approx(-COUPLING_DB, abs=3), "or the other test would show nothing"

@@ -70,7 +70,7 @@ def test_every_kind_of_nonsense_is_counted_and_the_call_goes_on(call: Call) -> N
                 return bool(sum(now.values()) > sum(before.values()))
             return bool(now.get(counter, 0) == before.get(counter, 0) + 1)
 
-        wait_until(counted, 5, f"{kind} to be counted as {counter}")
+        wait_until(counted, 20, f"{kind} to be counted as {counter}")
     _still_talking(call)
 
 
@@ -78,7 +78,7 @@ def test_nested_json_within_the_size_limit_is_counted(call: Call) -> None:
     text = b'{"event":' + b"[" * 30_000 + b"]" * 30_000 + b"}"
     frame = b"\x81\x7e" + len(text).to_bytes(2, "big") + text
     call.room.inject(SocketFault("send_raw", data=frame))
-    wait_until(lambda: call.device.status()["messaging"]["refused"].get("too_deep"), 5, "deep nesting to be counted")
+    wait_until(lambda: call.device.status()["messaging"]["refused"].get("too_deep"), 20, "deep nesting to be counted")
     _still_talking(call)
 
 
@@ -92,8 +92,8 @@ def test_odd_but_legal_messages_are_read(call: Call, kind: str) -> None:
 @pytest.mark.parametrize("kind", BREAKS_OFF)
 def test_what_breaks_the_framing_ends_the_session_and_a_fresh_one_follows(call: Call, kind: str) -> None:
     call.room.inject(SocketFault("garbage", kind=kind))
-    wait_until(lambda: call.device.status()["session"]["epoch"] > 1, 10, "a fresh session")
-    wait_until(lambda: call.device.status()["state"] == "streaming", 10, "streaming again")
+    wait_until(lambda: call.device.status()["session"]["epoch"] > 1, 20, "a fresh session")
+    wait_until(lambda: call.device.status()["state"] == "streaming", 20, "streaming again")
     assert call.device.status()["faults"], "the reason is in the status"
     connections = call.room.connections()
     assert connections[0].closed_s is not None

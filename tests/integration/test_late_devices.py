@@ -29,6 +29,7 @@ WAITED_S = 1.7
 """Long enough that nobody gets away with looking just once more."""
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("hard", [False, True], ids=["device", "server"])
 def test_absent_at_boot(tmp_path: Path, sound: SoundRig, figures: Figures, hard: bool) -> None:
     for card in (sound.mic, sound.speaker):
@@ -43,6 +44,7 @@ def test_absent_at_boot(tmp_path: Path, sound: SoundRig, figures: Figures, hard:
         judge(figures, f"absent_{'server' if hard else 'device'}", sound, room, plug_in)
 
 
+@pytest.mark.waits
 def test_not_even_a_name_at_boot(tmp_path: Path, sound: SoundRig, figures: Figures) -> None:
     """As with `hw:CARD=Mic` before that card is there."""
     settings = sound.folder / "alsa.conf"
@@ -58,6 +60,7 @@ def test_not_even_a_name_at_boot(tmp_path: Path, sound: SoundRig, figures: Figur
         judge(figures, "absent_name", sound, room, plug_in)
 
 
+@pytest.mark.waits
 def test_busy_at_boot(tmp_path: Path, sound: SoundRig, figures: Figures) -> None:
     other = OtherProgram(sound.folder)
     with (sound.folder / "alsa.conf").open("a") as settings:
@@ -95,6 +98,7 @@ def judge(figures: Figures, name: str, sound: SoundRig, room: StandIn, plug_in: 
         assert figures.add(f"{name}_at_boot_{card}_back_s", seconds, max=BACK_S)
 
 
+@pytest.mark.undisturbed
 @pytest.mark.parametrize("kind", ["source", "sink"])
 @pytest.mark.parametrize("away", ["card", "name", "device", "server"])
 def test_looking_for_what_is_absent_leaks_nothing(sound: SoundRig, figures: Figures, away: str, kind: str) -> None:
@@ -117,4 +121,4 @@ def test_two_that_look_at_once_never_wait_for_each_other(sound: SoundRig) -> Non
 def look_for(*devices: str) -> int:
     """Looks 2 × LOOKS times for each of what is absent; by how many bytes memory grew over the second half."""
     command = [sys.executable, "-m", "tests.rig.failing_opens", str(2 * LOOKS), *devices]
-    return int(subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=GUARD_S).stdout)
+    return int(subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=3 * GUARD_S).stdout)

@@ -178,10 +178,10 @@ def test_a_file_that_was_mended_meanwhile_is_taken_over_by_a_reload(device: Powe
     with device.on("nonsense: [") as daemon:
         device.config.write_text(device.text.replace("info", "loud"))
         daemon.send_signal(signal.SIGHUP)
-        wait_until(lambda: "is the text 'loud'" in device.log.read_text(), 5, "the fault in the log")
+        wait_until(lambda: "is the text 'loud'" in device.log.read_text(), 20, "the fault in the log")
         device.config.write_text(device.text.replace("info", "debug"))
         daemon.send_signal(signal.SIGHUP)
-        wait_until(lambda: device.kept().log.level == "debug", 5, "the mended file")
+        wait_until(lambda: device.kept().log.level == "debug", 20, "the mended file")
         assert device.status()["state"] == "streaming"
 
 
@@ -243,7 +243,7 @@ def test_a_ca_file_that_was_emptied_leaves_the_device_up_until_it_is_mended(
         assert "can't load backend.ca_file" in status["reason"]
         own.write_bytes(content)
         daemon.send_signal(signal.SIGHUP)
-        wait_until(lambda: device.status()["state"] == "streaming", 10, "the room")
+        wait_until(lambda: device.status()["state"] == "streaming", 20, "the room")
         assert not device.status()["config"]["last_good"]
     own.write_bytes(b"")
     assert "can't load backend.ca_file" in device.refused("--check")[0]
@@ -258,7 +258,7 @@ def test_a_reload_of_certificates_that_cannot_be_loaded_changes_nothing(
         kept = device.last_good.read_bytes()
         device.config.write_text(device.text.replace("ca_file: /", "ca_file: /nowhere/").replace("abcd", "wxyz"))
         daemon.send_signal(signal.SIGHUP)
-        wait_until(lambda: "nothing has changed" in device.log.read_text(), 5, "the fault in the log")
+        wait_until(lambda: "nothing has changed" in device.log.read_text(), 20, "the fault in the log")
         assert "can't load backend.ca_file (/nowhere/" in device.log.read_text()
         assert device.status()["state"] == "streaming"
         assert device.last_good.read_bytes() == kept

@@ -23,6 +23,8 @@ from tests.rig.proxy import FaultProxy
 from tests.rig.routed import RoutedNamespace
 from tests.standin.client import StandIn
 
+pytestmark = [pytest.mark.waits, pytest.mark.usefixtures("own_network")]
+
 DEVICES = 4
 RESET_RECOVERY_S = 1.0
 CUT_S = 10.0

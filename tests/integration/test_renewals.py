@@ -50,7 +50,7 @@ def streaming(
     room: StandIn, directory: Path, session: Mapping[str, Any], times: Mapping[str, Any] | None = None
 ) -> Iterator[RecordingDevice]:
     config = device_config(room.base_url, room.token, room.ca_file, directory, **session)
-    with RecordingDevice(directory, config, times) as device:
+    with RecordingDevice(directory, config, {"reconnect_every_s": 0.0, **(times or {})}) as device:
         room.wait_joined()
         yield device
 

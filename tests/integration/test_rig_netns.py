@@ -17,7 +17,7 @@ from tests.rig.netns import Namespace
 from tests.rig.process import end, wait_until
 from tests.rig.two_cables import TwoCables
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("own_network")]
 
 ECHO_LINES = """
 import socket, sys
@@ -48,13 +48,13 @@ def device() -> Iterator[Namespace]:
 def call(device: Namespace) -> Iterator[socket.socket]:
     """A connection from inside, whose far end sends all back."""
     with socket.create_server((device.far_address, 0)) as service:
-        service.settimeout(10)
+        service.settimeout(20)
         where = [device.far_address, str(service.getsockname()[1])]
         process = device.spawn([sys.executable, "-c", ECHO_LINES, *where])
         try:
             link, peer = service.accept()
             assert peer[0] == device.address
-            link.settimeout(10)
+            link.settimeout(20)
             with link:
                 yield link
         finally:
@@ -73,7 +73,7 @@ def test_a_pulled_cable_loses_packets_and_a_mended_one_brings_them(
     with pytest.raises(TimeoutError):
         call.recv(100)
     device.link_up(side)
-    call.settimeout(10)
+    call.settimeout(20)
     assert call.recv(100) == b"while"
 
 
@@ -108,7 +108,7 @@ def test_the_far_side_lets_nothing_through_that_comes_by_the_wrong_cable() -> No
         pytest.skip(reason)
     with TwoCables() as device, socket.create_server((device.service_address, 0)) as service:
         with device.entered():
-            link = socket.create_connection(service.getsockname(), timeout=10)
+            link = socket.create_connection(service.getsockname(), timeout=20)
         near, _ = service.accept()
         with link, near:
             device.set_metric("eth0", 900)
@@ -122,7 +122,7 @@ def seen_from(device: TwoCables) -> str:
     """The address by which a new connection of the device comes."""
     with socket.create_server((device.service_address, 0)) as service:
         with device.entered():
-            link = socket.create_connection(service.getsockname(), timeout=10)
+            link = socket.create_connection(service.getsockname(), timeout=20)
         near, peer = service.accept()
         near.close()
         link.close()
@@ -138,9 +138,9 @@ def test_leaving_ends_what_runs_in_it() -> None:
         pytest.skip(reason)
     with Namespace() as namespace:
         process = namespace.spawn(["sleep", "1000"])
-        wait_until(lambda: namespace.name in here(), 5, "the namespace")
-        wait_until(lambda: str(process.pid) in pids(namespace), 5, "the process inside")
-    assert process.wait(5) == -signal.SIGKILL
+        wait_until(lambda: namespace.name in here(), 20, "the namespace")
+        wait_until(lambda: str(process.pid) in pids(namespace), 20, "the process inside")
+    assert process.wait(20) == -signal.SIGKILL
     assert namespace.name not in here()
     assert namespace.far_end not in os.listdir("/sys/class/net")
 

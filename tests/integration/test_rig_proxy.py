@@ -27,20 +27,20 @@ class Link:
     server: socket.socket
 
     def connect(self) -> tuple[socket.socket, socket.socket]:
-        client = socket.create_connection(("127.0.0.1", self.proxy.port), timeout=5)
+        client = socket.create_connection(("127.0.0.1", self.proxy.port), timeout=20)
         server, _ = self.service.accept()
-        server.settimeout(5)
+        server.settimeout(20)
         return client, server
 
 
 @pytest.fixture
 def link() -> Iterator[Link]:
     with socket.create_server(("127.0.0.1", 0)) as service:
-        service.settimeout(5)
+        service.settimeout(20)
         with FaultProxy(service.getsockname()[1]) as proxy:
-            client = socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+            client = socket.create_connection(("127.0.0.1", proxy.port), timeout=20)
             server, _ = service.accept()
-            server.settimeout(5)
+            server.settimeout(20)
             with client, server:
                 yield Link(proxy, service, client, server)
 
@@ -86,7 +86,7 @@ def test_passes_both_ways_and_closes_in_order(link: Link) -> None:
     assert receive(link.server, 100) == b"last words"
     link.server.close()
     assert link.client.recv(1) == b""
-    wait_until(lambda: link.proxy.stats().active == 0, 5, "the pair to be closed")
+    wait_until(lambda: link.proxy.stats().active == 0, 20, "the pair to be closed")
     stats = link.proxy.stats()
     assert (stats.accepted, stats.up, stats.down) == (1, 12, 100_000)
 
@@ -96,7 +96,7 @@ def test_an_upstream_that_is_gone_is_a_reset(link: Link) -> None:
     # It may come while connecting or only after.
     with (
         pytest.raises(ConnectionResetError),
-        socket.create_connection(("127.0.0.1", link.proxy.port), timeout=5) as late,
+        socket.create_connection(("127.0.0.1", link.proxy.port), timeout=20) as late,
     ):
         late.recv(1)
 
@@ -122,7 +122,7 @@ def test_stall_acknowledges_and_reads_nothing(link: Link) -> None:
     link.proxy.stall("up")
     link.client.sendall(b"held back")
     assert silent(link.server)
-    wait_until(lambda: unacknowledged(link.client) == 0, 5, "the acknowledgement")
+    wait_until(lambda: unacknowledged(link.client) == 0, 20, "the acknowledgement")
     link.server.sendall(b"down")
     assert receive(link.client, 4) == b"down"
     link.proxy.restore()
@@ -160,7 +160,7 @@ def test_reset_ends_what_is_open_and_lets_new_ones_in(link: Link) -> None:
 def test_refuse_turns_new_ones_away_and_keeps_the_old(link: Link) -> None:
     link.proxy.refuse()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", link.proxy.port), timeout=5)
+        socket.create_connection(("127.0.0.1", link.proxy.port), timeout=20)
     link.client.sendall(b"still here")
     assert receive(link.server, 10) == b"still here"
     link.proxy.restore()
@@ -212,11 +212,11 @@ def test_a_small_buffer_soon_fills_while_nobody_reads() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as service,
         FaultProxy(service.getsockname()[1], rcvbuf=4096) as proxy,
-        socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client,
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as client,
     ):
         proxy.wait_for_connections(1)
         proxy.stall()
         client.setblocking(False)
         client.send(b"x" * 16384)
-        wait_until(lambda: unacknowledged(client) < 16384, 5, "the first bytes to be taken")
+        wait_until(lambda: unacknowledged(client) < 16384, 20, "the first bytes to be taken")
         assert unacknowledged(client) > 0

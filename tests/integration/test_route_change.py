@@ -19,7 +19,7 @@ from tests.rig.process import wait_until
 from tests.rig.two_cables import TwoCables
 from tests.standin.client import SocketFault, StandIn
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.waits, pytest.mark.usefixtures("own_network")]
 
 STALE_MS = 250.0
 RECOVERY_S = 5.0
@@ -86,7 +86,7 @@ def test_a_fresh_session_over_the_other_way(
                 changed_s = time.monotonic()
                 change(site)
                 wait_until(lambda: len(room.calls()) > 1, 3 * RECOVERY_S, "a fresh session")
-                assert site.address_on("wwan0") in sources(room.port)
+                wait_until(lambda: site.address_on("wwan0") in sources(room.port), 3 * RECOVERY_S, "the other way")
                 time.sleep(AFTER_S)
                 calls = len(room.calls())
                 said = device.stop()
@@ -114,11 +114,11 @@ def test_the_way_changes_while_a_connection_is_being_made(tmp_path: Path) -> Non
             room.script_sockets(SocketFault("stall", at="upgrade", for_s=2.0))
             config = device_config(room.base_url, room.token, room.ca_file, tmp_path)
             with MemoryDevice(tmp_path, config, prefix=site.command([])) as device:
-                wait_until(room.connections, 10, "the opening handshake")
+                wait_until(room.connections, 20, "the opening handshake")
                 prefer_mobile(site)
                 room.wait_joined(1)
                 room.wait_joined(2)
-                wait_until(lambda: sources(room.port) == {site.address_on("wwan0")}, 10, "the old connection's end")
+                wait_until(lambda: sources(room.port) == {site.address_on("wwan0")}, 20, "the old connection's end")
                 assert device.stop()["exit"] == 0
 
 

@@ -21,6 +21,8 @@ from tests.rig.proxy import FaultProxy
 from tests.rig.recording_device import RecordingDevice
 from tests.standin.client import SessionFault, StandIn
 
+pytestmark = [pytest.mark.waits, pytest.mark.usefixtures("own_network")]
+
 GONE_S = 2.0
 GUARD_S = 20.0
 
@@ -107,6 +109,21 @@ def test_stacks_on_demand_and_the_call_goes_on(room: StandIn, tmp_path: Path) ->
     whole(Heard(room, said["start_s"], said["frame_s"]), status)
 
 
+def test_what_hangs_leaves_the_stack_of_every_thread_when_it_is_ended(room: StandIn, tmp_path: Path) -> None:
+    """As systemd's watchdog ends it: by SIGABRT."""
+    with MemoryDevice(tmp_path, config_for(room, tmp_path), module="tests.rig.hanging_device") as device:
+        room.wait_joined()
+        room.wait_received(0, 20)
+        device.process.send_signal(signal.SIGUSR2)
+        time.sleep(0.5)  # each thread has come to where it needs the lock
+        device.process.send_signal(signal.SIGABRT)
+        assert device.process.wait(GUARD_S) == -signal.SIGABRT
+        log = device.log
+    assert "Fatal Python error: Aborted" in log
+    threads = ["sender.py", "receiver.py", "capture.py", "server.py", "supervisor.py", "hanging_device.py"]
+    assert [name for name in threads if name not in log] == [], "a stack of every thread"
+
+
 def whole(heard: Heard, status: dict[str, Any]) -> None:
     assert np.all(heard.numbers > 0)
     assert heard.doubled == 0
@@ -125,7 +142,9 @@ def test_the_configuration_anew(room: StandIn, tmp_path: Path) -> None:
         time.sleep(0.5)
         status = device.status()
         assert (status["state"], status["session"]["epoch"]) == ("streaming", 1)
-        assert status["faults"] == []
+        (fault,) = status["faults"]
+        assert (fault["name"], fault["over"]) == ("reload-refused", False)
+        assert fault["what"].startswith(f"the last reload was refused: {device.config_path}:1: session.room_di")
         assert len(room.session_requests()) == 1
 
         device.write_config({**config, "audio": {"capture": {"gain_db": -6.0}}})
@@ -144,7 +163,7 @@ def test_the_configuration_anew(room: StandIn, tmp_path: Path) -> None:
         wait_until(lambda: device.status()["state"] == "streaming", GUARD_S, "the end of the renewal")
         status = device.status()
         said = device.stop()
-    assert status["faults"] == []
+    assert [(fault["name"], fault["over"]) for fault in status["faults"]] == [("reload-refused", True)]
     assert said["exit"] == 0
     assert [call.participant_name for call in room.calls()] == ["before", "after"]
     assert [connection.stopped_s is not None for connection in room.connections()] == [True, True]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ingestd.control.client import ControlClient
-from ingestd.control.ingestctl import main as ingestctl
+from ingestd.ctl.main import main as ingestctl
 from tests.rig.figures import Figures
 from tests.rig.memory_device import MemoryDevice, device_config
 from tests.rig.memory_ports import frame_numbers
@@ -49,6 +49,30 @@ def test_muted_frames_are_zeros_and_every_other_is_as_it_was_captured(tmp_path: 
 
 
 @pytest.mark.timeout(120)
+def test_a_muted_device_comes_back_muted_from_its_first_frame_even_when_it_was_killed(tmp_path: Path) -> None:
+    with StandIn(tls=True) as room:
+        config = device_config(room.base_url, room.token, room.ca_file, tmp_path)
+        with MemoryDevice(tmp_path, config) as device:
+            room.wait_joined()
+            room.wait_received(0, 10)
+            assert ingestctl(["--socket", str(device.socket), "mute"]) == 0
+            assert ingestctl(["--socket", str(device.socket), "gain", "--playback", "-6"]) == 0
+            device.process.kill()
+        with MemoryDevice(tmp_path, config) as device:
+            room.wait_joined(2)
+            room.wait_received(1, 25)
+            status = device.status()
+            kept = room.received(1)
+            assert ingestctl(["--socket", str(device.socket), "unmute"]) == 0
+            room.wait_received(1, room.call(1).received_frames + 25)
+            device.stop()
+        opened = room.received(1)
+    assert (status["uplink"]["muted"], status["downlink"]["gain_db"]) == (True, -6.0)
+    assert not kept.samples.any(), "not one sample got out"
+    assert opened.samples.any()
+
+
+@pytest.mark.timeout(120)
 def test_a_gain_applies_to_the_running_call(tmp_path: Path) -> None:
     with StandIn(tls=True) as room:
         config = device_config(room.base_url, room.token, room.ca_file, tmp_path)
@@ -58,7 +82,7 @@ def test_a_gain_applies_to_the_running_call(tmp_path: Path) -> None:
             room.wait_received(0, 25)
             with ControlClient(device.socket) as client:
                 assert client.call("gain") == {"capture_db": -6.0, "playback_db": 3.0}, "as it was configured"
-                assert client.call("gain", capture_db=0.0) == {"capture_db": 0.0, "playback_db": 3.0}
+                assert client.call("gain", capture_db=0.0) == {"capture_db": 0.0, "playback_db": 3.0, "kept": True}
             room.wait_received(0, room.call(0).received_frames + 25)
             status = device.status()
             device.stop()

@@ -145,7 +145,7 @@ def test_the_connection_is_reset_over_tls_too() -> None:
             device.wait("meeting-joined")
             assert device.ws.sock is not None
             with socket.socket(fileno=os.dup(device.ws.sock.fileno())) as below_tls:
-                below_tls.settimeout(10)
+                below_tls.settimeout(20)
                 standin.inject(SocketFault("abort"))
                 with pytest.raises(ConnectionResetError):
                     below_tls.recv(1)

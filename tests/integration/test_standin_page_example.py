@@ -123,7 +123,7 @@ def test_its_stop_ends_the_session(standin: StandIn, pair: tuple[_Example, _Exam
 
 
 def test_it_answers_pings(standin: StandIn, tmp_path: Path) -> None:
-    standin.configure(ping_interval_s=0.1)
+    standin.configure(ping_interval_s=0.5)
     with _Example(tmp_path, "device", standin, b""):
         standin.wait_for(lambda: len(standin.connections()) and standin.connection().pongs_received >= 3)
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from ingestd.broker.settings import read_settings
+from ingestd.broker.tokens import Tokens
 from tests.standin.probe import Probe
 from tests.standin.sounds import level, tone
 from tests.standin.wav import open_recording, read_pcm
@@ -49,23 +53,36 @@ def _lines_until(process: subprocess.Popen[str], pattern: str) -> list[str]:
     raise AssertionError(f"ended without {pattern!r}: {lines}")
 
 
-def _configuration(lines: list[str]) -> dict[str, str]:
-    return dict(line.strip().split(": ", 1) for line in lines if re.match(r"  \w+: ", line))
+def _groups(lines: list[str]) -> dict[str, dict[str, str]]:
+    """The groups of the configurations that are printed: a device's backend and session, a broker's videosdk."""
+    found: dict[str, dict[str, str]] = {}
+    for line in lines:
+        if group := re.fullmatch(r"(\w+):", line):
+            values = found[group[1]] = {}
+        elif value := re.fullmatch(r"  (\w+): (.+)", line):
+            values[value[1]] = value[2]
+    return found
+
+
+def _session(told: dict[str, dict[str, str]], token: str, name: str) -> requests.Response:
+    """What a device with that token is answered."""
+    return requests.post(
+        told["backend"]["url"],
+        json={"roomId": told["session"]["room_id"], "participant": {"name": name}},
+        headers={"Authorization": f"Bearer {token}"},
+        verify=told["backend"].get("ca_file", True),
+        timeout=20,
+    )
 
 
 def test_it_says_what_a_device_needs_and_logs_what_happens(tmp_path: Path) -> None:
     with open_recording(tmp_path / "say.wav") as target:
         target.writeframes(tone(600, 0.5))
     with _room("--say", str(tmp_path / "say.wav"), "--record", str(tmp_path / "heard"), "--report", "0.2") as process:
-        told = _configuration(_lines_until(process, "Ctrl-C"))
-        token = Path(told["token_file"])
+        told = _groups(_lines_until(process, "Ctrl-C"))
+        token = Path(told["backend"]["token_file"])
         assert token.stat().st_mode & 0o777 == 0o600
-        answer = requests.post(
-            told["url"],
-            json={"roomId": told["room_id"], "participant": {"name": "Field Device 12"}},
-            headers={"Authorization": f"Bearer {token.read_text()}"},
-            timeout=10,
-        )
+        answer = _session(told, token.read_text(), "Field Device 12")
         with Probe(answer.json()["data"]["wsUrl"]) as device:
             device.wait("meeting-joined")
             device.send("message", topic="CHAT", data="hello")
@@ -79,7 +96,7 @@ def test_it_says_what_a_device_needs_and_logs_what_happens(tmp_path: Path) -> No
             device.wait_closed()
         _lines_until(process, r"left: stopped by the client")
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(20) == 0
     (recording,) = (tmp_path / "heard").glob("*.wav")
     assert recording.name == "000-Field_Device_12.wav"
     assert read_pcm(recording) == tone(440, 0.4)
@@ -87,15 +104,29 @@ def test_it_says_what_a_device_needs_and_logs_what_happens(tmp_path: Path) -> No
 
 def test_with_tls_it_says_where_the_ca_is(tmp_path: Path) -> None:
     with _room("--tls", "--dir", str(tmp_path), "--room", "mine") as process:
-        told = _configuration(_lines_until(process, "Ctrl-C"))
-        assert told["ca_file"] == str(tmp_path / "ca.pem")
-        assert told["room_id"] == "mine"
+        told = _groups(_lines_until(process, "Ctrl-C"))
+        assert told["backend"]["ca_file"] == told["videosdk"]["ca_file"] == str(tmp_path / "ca.pem")
+        assert told["session"]["room_id"] == "mine"
         answer = requests.get(
-            told["url"].replace("ingest/sessions", "public/rsa-public-key"), verify=told["ca_file"], timeout=10
+            f"{told['videosdk']['url']}/v2/public/rsa-public-key", verify=told["videosdk"]["ca_file"], timeout=10
         )
         assert answer.json()["publicKey"].startswith("-----BEGIN PUBLIC KEY-----")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(20) == 0
+
+
+def test_it_says_what_a_broker_needs_wherever_the_files_are(tmp_path: Path) -> None:
+    with _room("--tls", "--dir", os.path.relpath(tmp_path, _REPO)) as process:
+        told = _groups(_lines_until(process, "Ctrl-C"))
+        broker = tmp_path / "broker.yaml"
+        broker.write_text(json.dumps({"videosdk": told["videosdk"]}))
+        videosdk = read_settings(broker).videosdk
+        assert videosdk.api_secret_file.stat().st_mode & 0o777 == 0o600
+        minted = Tokens(videosdk, time.time).current()
+        assert _session(told, minted, "gate").status_code == 200
+        assert _session(told, minted[:-2], "gate").status_code == 401
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ pytest_plugins = ("tests.standin.fixtures",)
 
 def _post(standin: StandIn, **arguments: Any) -> requests.Response:
     headers = {"Authorization": f"Bearer {standin.token}", **arguments.pop("headers", {})}
-    return requests.post(f"{standin.base_url}/v2/ingest/sessions", headers=headers, timeout=10, **arguments)
+    return requests.post(f"{standin.base_url}/v2/ingest/sessions", headers=headers, timeout=20, **arguments)
 
 
 def test_the_answer_has_the_page_s_shape(standin: StandIn) -> None:
@@ -166,7 +166,7 @@ def test_every_request_is_recorded_without_its_token(standin: StandIn) -> None:
 
 def test_there_is_nothing_to_get_list_or_delete(standin: StandIn) -> None:
     for method in ("GET", "DELETE", "PUT"):
-        answer = requests.request(method, f"{standin.base_url}/v2/ingest/sessions", timeout=10)
+        answer = requests.request(method, f"{standin.base_url}/v2/ingest/sessions", timeout=20)
         assert answer.status_code == 405
 
 

@@ -169,7 +169,7 @@ def test_media_before_the_join_is_queued_or_dropped(standin: StandIn, mode: str,
 
 
 def test_the_server_pings_and_counts_the_pongs(standin: StandIn) -> None:
-    standin.configure(ping_interval_s=0.05)
+    standin.configure(ping_interval_s=0.3)
     with Probe(standin.create_session().ws_url) as device:
         device.read_until(lambda: device.control.count((PING, b"")) >= 3)
         standin.wait_for(lambda: standin.connection().pongs_received >= 2)
@@ -320,5 +320,5 @@ def test_the_stand_in_ends_with_the_process_that_started_it() -> None:
     process = standin.process
     assert process.stdin is not None
     process.stdin.close()
-    assert process.wait(10) == 0
+    assert process.wait(20) == 0
     standin.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -218,3 +219,69 @@ def test_text_beyond_utf_8_survives(standin: StandIn) -> None:
     with _joined(standin) as device:
         device.ws.send('{"event": "message", "topic": "CHAT", "data": "\\ud800 \\u0000 😀"}')
         assert standin.wait_for(lambda: standin.messages(alice))[0].message == "\ud800 \0 😀"
+
+
+@pytest.mark.parametrize("failed_topic", ["silent", "error", "close"])
+def test_a_failed_publish_does_what_is_switched_on(standin: StandIn, failed_topic: str) -> None:
+    standin.configure(failed_topic=failed_topic)
+    with _joined(standin) as device:
+        device.send("message", topic="CHAT", data="x" * 9000)
+        if failed_topic == "close":
+            index = standin.connection().index
+            assert standin.wait_for(lambda: standin.connections(index)[0].close_code) == 1008
+        else:
+            _settled(standin, device)
+            standin.publish(standin.add("Alice"), "CHAT", "on")
+            assert standin.connection().closed_by == ""
+        if failed_topic == "error":
+            assert device.wait("error")["message"] == "message_too_large"
+        assert standin.connection().counts["message_too_large"] == 1
+
+
+def test_a_flood_comes_whole_and_in_order_and_at_its_rate(standin: StandIn) -> None:
+    alice = standin.add("Alice")
+    with _joined(standin) as device:
+        device.send("subscribe", topic="CHAT")
+        _settled(standin, device)
+        began_s = time.monotonic()
+        standin.flood(alice, "CHAT", 100, per_s=500.0, size_bytes=50)
+        device.read_until(lambda: len([frame for frame in device.frames if frame["event"] == "message"]) == 100)
+        assert time.monotonic() - began_s >= 0.19
+    texts = [frame["data"]["message"] for frame in device.frames if frame["event"] == "message"]
+    assert texts == [f"{number} ".ljust(50, "x") for number in range(100)]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_history_holds_a_subscribers_own_messages_if_switched_on(standin: StandIn, own: bool) -> None:
+    standin.configure(replay_history=True, replay_own=own)
+    with _joined(standin, participant_id="device") as device:
+        device.send("message", topic="CHAT", data="mine")
+        _settled(standin, device)
+    with _joined(standin, participant_id="device") as device:
+        device.send("subscribe", topic="CHAT")
+        _settled(standin, device)
+        standin.publish(standin.add("Alice"), "CHAT", "last")
+        device.read_until(
+            lambda: any(f["event"] == "message" and f["data"]["message"] == "last" for f in device.frames)
+        )
+    texts = [frame["data"]["message"] for frame in device.frames if frame["event"] == "message"]
+    assert texts == (["mine", "last"] if own else ["last"])
+
+
+def test_topic_frames_are_shown_as_they_came_and_counted_between_two_media_frames(standin: StandIn) -> None:
+    with _joined(standin) as device:
+        device.send("subscribe", topic="EARLY")
+        device.send_media(bytes(320))
+        for topic in ("A", "B", "C"):
+            device.send("subscribe", topic=topic)
+        _settled(standin, device)
+        assert standin.connection().most_between_media == 0, "what is after the last frame is between no two"
+        device.send_media(bytes(320))
+        device.send("message", topic="Ü", data="ß" * 1000)
+        device.send_media(bytes(320))
+        _settled(standin, device)
+        info = standin.connection()
+    assert info.most_between_media == 3
+    assert info.topic_texts[0] == '{"event": "subscribe", "topic": "EARLY"}'
+    assert len(info.topic_texts) == 5
+    assert len(info.topic_texts[-1]) == 400

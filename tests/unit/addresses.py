@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -27,17 +26,6 @@ def _has_ipv6() -> bool:
 
 
 needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="needs IPv6 on the loopback")
-
-
-def open_sockets() -> list[str]:
-    """The sockets and eventfds that this process has open."""
-    found = []
-    for fd in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            target = os.readlink(f"/proc/self/fd/{fd}")
-            if target.startswith(("socket:", "anon_inode:[eventfd")):
-                found.append(target)
-    return sorted(found)
 
 
 def named(monkeypatch: pytest.MonkeyPatch, *where: Where) -> None:

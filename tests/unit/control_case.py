@@ -5,21 +5,27 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from ingestd.control.call_methods import call_methods
+from ingestd.control.connection import PATIENCE_S
 from ingestd.control.listener import Listener
 from ingestd.control.methods import methods
 from ingestd.control.server import ControlThread
 from ingestd.control.sound_methods import sound_methods
+from ingestd.control.subscriptions import Subscriptions
 from ingestd.core.level import Gain, Mute
+from ingestd.core.outbox import Outbox
 from ingestd.core.topics import TopicSet
 from ingestd.net.channel import Channel
 from ingestd.net.stream import Stream
+from ingestd.system.sound_state import SoundState
 from ingestd.threads.connections import Connections
 from ingestd.threads.link_slot import LinkSlot
 from ingestd.threads.mailbox import Mailbox, Request
@@ -85,7 +91,7 @@ class Control:
     thread: ControlThread
     mailbox: Mailbox
     connections: Connections
-    far: socket.socket
+    outbox: Outbox
     topics: TopicSet
     capture: Gain
     playback: Gain
@@ -93,23 +99,28 @@ class Control:
 
     asked: list[tuple[Request, str | None]]
     """What the supervisor was asked to do."""
+    said: list[Mapping[str, Any]]
+    """What was published, as the room gets it."""
+    in_the_room: threading.Event
+    """While it is set, messages go out."""
 
     @property
     def link(self) -> Channel | None:
         """The one that carries the call."""
         return cast(Channel | None, self.connections.carrying)
 
-    @link.setter
-    def link(self, link: Channel | None) -> None:
-        self.connections.carrying = link
-
     def client(self) -> Client:
         return Client(self.path)
 
-    def sent(self) -> list[Mapping[str, Any]]:
-        """What the methods queued for the room."""
+    def words(self) -> list[Mapping[str, Any]]:
+        """What was subscribed to and unsubscribed from, as the room gets it."""
         assert self.link is not None
-        return [json.loads(text) for text in self.link._messages]
+        return [json.loads(text) for text in self.link._posted]
+
+
+def clock_of(served: Control) -> int:
+    """That of the control thread's own processor time."""
+    return time.pthread_getcpuclockid(served.thread._thread.ident or 0)
 
 
 def broken(params: Mapping[str, Any]) -> None:
@@ -118,29 +129,50 @@ def broken(params: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def control(folder: Path) -> Iterator[Control]:
+def control(folder: Path, patience_s: float = PATIENCE_S) -> Iterator[Control]:
     """Serves a control socket; a thread that died or hangs fails the test."""
     near, far = socket.socketpair()
+    outbox, said, in_the_room, over = Outbox(), list[Mapping[str, Any]](), threading.Event(), threading.Event()
+    in_the_room.set()
+
+    def send() -> None:
+        while not over.wait(0.001):
+            if in_the_room.is_set() and (message := outbox.take(time.monotonic())) is not None:
+                said.append(json.loads(message.text))
+                outbox.sent(message)
+
     path = folder / "control.sock"
     mailbox = Mailbox()
     served: list[Control] = []
     topics = TopicSet(["CHAT"])
     sound = Gain(), Gain(-3.0), Mute()
+    gains = dict(zip(("capture_db", "playback_db"), sound[:2], strict=True))
     connections = Connections(LinkSlot(), LinkSlot(), 1.0, time.monotonic)
-    connections.adopt(Channel(Stream(near), 1, "c1"))
+    connections.adopt(Channel(Stream(near), 1, "c1", topics.all()))
     asked: list[tuple[Request, str | None]] = []
 
-    def ask(request: Request, ws_url: str | None) -> str:
+    def ask(request: Request, ws_url: str | None) -> Future[str]:
         asked.append((request, ws_url))
-        return request.value
+        answer = Future[str]()
+        answer.set_result(request.value)
+        return answer
 
     calls = {
-        **methods(lambda: dict(STATUS), connections, topics, lambda: 100),
-        **sound_methods(*sound),
+        **methods(lambda: dict(STATUS), outbox, topics, lambda: 100, 30.0),
+        **sound_methods(SoundState([folder], gains, sound[2], lambda: {"capture_db": 0.0, "playback_db": -3.0})),
         **call_methods(ask),
     }
-    thread = ControlThread(Listener(path), calls | {"broken": broken}, mailbox)
-    served.append(Control(path, thread, mailbox, connections, far, topics, *sound, asked))
+    thread = ControlThread(
+        Listener(path),
+        calls | {"broken": broken},
+        mailbox,
+        Subscriptions(topics, connections.all),
+        chore=outbox.expire,
+        patience_s=patience_s,
+    )
+    served.append(Control(path, thread, mailbox, connections, outbox, topics, *sound, asked, said, in_the_room))
+    sender = threading.Thread(target=send)
+    sender.start()
     thread.start()
     try:
         yield served[0]
@@ -148,6 +180,8 @@ def control(folder: Path) -> Iterator[Control]:
     finally:
         thread.stop()
         assert thread.join(GUARD_S)
+        over.set()
+        sender.join()
         near.close()
         far.close()
     assert not path.exists()

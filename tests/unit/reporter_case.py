@@ -18,7 +18,9 @@ INFO: Final = logging.INFO
 WARNING: Final = logging.WARNING
 
 
-WHERE: Final = Where("/etc/ingestd/token", "api.example.com", "abcd-efgh-ijkl", "/etc/ingestd/ingestd.yaml")
+WHERE: Final = Where(
+    "/etc/ingestd/token", "api.example.com", "https://api.example.com", "abcd-efgh-ijkl", "/etc/ingestd/ingestd.yaml"
+)
 
 
 class FakeNotifier:

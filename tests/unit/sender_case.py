@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from ingestd.core.outbox import Outbox
 from ingestd.core.wire import FRAME_S, SILENCE
 from ingestd.threads.capture import Microphone
 from ingestd.threads.sender import SenderThread
@@ -44,7 +45,8 @@ class Case:
     def __init__(self) -> None:
         self.mic = Microphone()
         self.post = Post()
-        self.thread = SenderThread(self.mic, self.post.box)
+        self.outbox = Outbox()
+        self.thread = SenderThread(self.mic, self.post.box, self.outbox)
 
     def offer(self, epoch: int = 1) -> ScriptedLink:
         link = ScriptedLink(epoch)
@@ -60,6 +62,12 @@ def numbers(frames: list[bytes]) -> list[int]:
         assert frame == (numbered_frame(number) if number else SILENCE)
         found.append(number)
     return found
+
+
+def is_whole(case: Case, sent: list[int]) -> bool:
+    """In order, none twice, and none missing but what the pacer says it dropped, as after a stall of this machine."""
+    missing = sent[-1] - sent[0] + 1 - len(sent)
+    return sent == sorted(set(sent)) and missing <= case.thread._pacer.dropped_frames
 
 
 def wait_sent(link: ScriptedLink, frames: int) -> None:

@@ -23,13 +23,24 @@ from ingestd.threads.call import Call
 from ingestd.threads.callplan import CallPlan
 from ingestd.threads.connections import Connections
 from ingestd.threads.link_slot import LinkSlot
-from ingestd.threads.mailbox import Asked, Connected, DeviceChanged, Mail, Mailbox, Request, SessionCreated
+from ingestd.threads.mailbox import (
+    Asked,
+    Connected,
+    DeviceChanged,
+    Mail,
+    Mailbox,
+    MetricsChanged,
+    Request,
+    SessionCreated,
+)
 from ingestd.threads.supervisor import Supervisor
 from ingestd.threads.vigil import Senses, Vigil
 from tests.rig.scripted_ports import ScriptedLink
 
 SESSION = IngestSession("wss://example.com/?ref=x", "call", 90.0)
 START_S = 1000.0
+OWN_ID = "device"
+"""This device's, in the room."""
 
 
 class FakeAttempt:
@@ -90,6 +101,12 @@ class FakeReporter:
     def room_event(self, event: wire.Event) -> None:
         self.events.append(event)
 
+    def session(self, epoch: int, call_id: str | None) -> None:
+        """Only the journal hears of it."""
+
+    def metrics(self, mail: MetricsChanged) -> None:
+        """Only the log and the status hear of it."""
+
     def device(self, mail: DeviceChanged) -> None:
         self.devices.append(mail)
 
@@ -130,22 +147,21 @@ class Case:
         self.connections = Connections(*self.slots, DEFAULT.goodbye_s, lambda: self.now)
         self.plan = CallPlan(self._new_attempt, demand, break_first)
         waits = Waits(self.retry, lambda: 1.0, DEFAULT)
-        self.call = Call(
-            self.connections, self.plan, waits, DEFAULT, lambda: self.now, self.reporter.state
-        )
+        self.call = Call(self.connections, self.plan, waits, DEFAULT, lambda: self.now, self.reporter.state)
         self.vigil = Vigil(
             self.connections,
             self.reporter,
             CallLimits(max_age_s, max_call_s, alone_s, lambda: 0.0),
             Senses(lambda: self.held_since_s, lambda: self.media_s, lambda: self.heard_s),
             self.token,
+            own_id=OWN_ID,
             wall=lambda: self.now + self.wall_ahead_s,
         )
         self.supervisor = Supervisor(
             mailbox=self.mailbox,
             call=self.call,
             vigil=self.vigil,
-            desk=Desk(self.call, self._reload, self.reporter.bug),
+            desk=Desk(self.call, self._reload, self.reporter.bug, now=lambda: self.now),
             network=self.network,
             reporter=self.reporter,
             now=lambda: self.now,
@@ -248,5 +264,5 @@ class Case:
         """The peer is alive now."""
         link.liveness.inbound(self.now)
 
-    def totals(self) -> tuple[int, Counter[str]]:
-        return self.connections.messages_sent, self.connections.wire_faults
+    def totals(self) -> Counter[str]:
+        return self.connections.wire_faults

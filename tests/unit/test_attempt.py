@@ -20,7 +20,7 @@ from ingestd.net.opener import ChannelOpener
 from ingestd.threads.attempt import Attempt
 from ingestd.threads.mailbox import AttemptFailed, Connected, Mail, Mailbox, SessionCreated
 from tests.rig.process import wait_until
-from tests.unit.addresses import open_sockets
+from tests.unit.descriptors import left_open, open_descriptors
 from tests.unit.peers import GUARD_S, Peer, accept_upgrade, read_head, read_request, serving, until_closed
 
 PLAIN = ssl.create_default_context()
@@ -96,7 +96,7 @@ def test_the_times_it_was_given_reach_the_links_pulse(mailbox: Mailbox, token_fi
         _created, connected = mail_of(attempt(mailbox, backend.port, token_file), mailbox)
         assert isinstance(connected, Connected)
         liveness = connected.link.liveness
-        begun_s = liveness._last_inbound_s
+        begun_s = liveness.last_inbound_s
         assert liveness.verdict(begun_s + 4.9) is None
         assert liveness.verdict(begun_s + 5.1) is not None
         connected.link.leave()
@@ -129,7 +129,7 @@ def test_given_up_it_ends_at_once_and_leaves_nothing(stage: str, mailbox: Mailbo
         asked.set()
         until_closed(sock)
 
-    before = open_sockets()
+    before = open_descriptors()
     with serving(silent) as server, serving(sessions_at(server.port)) as backend:
         made = attempt(mailbox, (server if stage == "creating" else backend).port, token_file)
         wait_until(asked.is_set, GUARD_S, "the request")
@@ -138,4 +138,4 @@ def test_given_up_it_ends_at_once_and_leaves_nothing(stage: str, mailbox: Mailbo
     assert isinstance(failed, AttemptFailed)
     assert isinstance(failed.error, BackendError if stage == "creating" else ChannelClosed)
     assert "abandoned" in str(failed.error)
-    assert open_sockets() == before
+    assert not left_open(before)

@@ -7,17 +7,21 @@ import json
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ingestd import __version__
 from ingestd.core.ingest_session import MAX_ANSWER_BYTES
 from ingestd.core.times import DEFAULT, Times
 from ingestd.errors import BackendError, BackendFault
+from ingestd.net import backend
 from ingestd.net.backend import Backend
 from ingestd.net.cancel import Cancel
+from ingestd.net.exchange import Request
 from tests.unit.peers import header, read_request, serving, until_closed
 
 TOKEN = "eyJhbGciOi.eyJhcGlrZXki.s3cr3t-_"
@@ -38,7 +42,8 @@ def http(status: str, body: bytes, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-GOOD = http("200 OK", json.dumps({"data": {"wsUrl": URL, "callId": "c", "expiresIn": 90}}).encode())
+_BODY = json.dumps({"data": {"wsUrl": URL, "callId": "c", "expiresIn": 90}}).encode()
+GOOD = http("200 OK", _BODY)
 
 
 class Service:
@@ -96,6 +101,9 @@ def test_a_session_is_created_by_one_post(token_file: Path) -> None:
     ((head, sent),) = service.requests
     assert head.startswith(b"POST /v2/ingest/sessions HTTP/1.1\r\n")
     assert header(head, "Content-Type") == "application/json"
+    assert header(head, "Host") == f"127.0.0.1:{server.port}"
+    assert header(head, "Accept-Encoding") == "identity", "without it some send what is not understood here"
+    assert header(head, "User-Agent") == f"ingestd/{__version__}", "what has none is turned away by some"
     assert json.loads(sent) == body
 
 
@@ -105,6 +113,11 @@ def test_the_token_goes_out_in_the_configured_scheme(scheme: str, expected: str,
     with serving(service) as server:
         plain(server.port, token_file, scheme).create({}, Cancel())
     assert service.authorization == [expected]
+
+
+def test_a_request_does_not_show_the_token() -> None:
+    request = Request("POST", "broker.example", "/", {"Authorization": TOKEN}, TOKEN.encode())
+    assert repr(request) == "Request('POST', 'broker.example')"
 
 
 def test_the_token_is_read_anew_for_every_session(token_file: Path) -> None:
@@ -162,6 +175,12 @@ def test_a_refusal_says_what_the_backend_said_but_for_the_token(token_file: Path
     assert error.retry_after_s == 3.0
 
 
+def test_a_token_of_one_letter_does_not_take_that_letter_out_of_what_the_backend_said(token_file: Path) -> None:
+    token_file.write_text("e")
+    error = refusal(token_file, Service(http("401 No", b'{"message": "there is no such token"}')))
+    assert str(error) == "the backend answered 401, “there is no such token”"
+
+
 def test_a_refusal_that_is_cut_short_holds_no_half_of_the_token(token_file: Path) -> None:
     body = json.dumps({"message": "x" * 290 + TOKEN}).encode()
     assert TOKEN[:8] not in str(refusal(token_file, Service(http("400 No", body))))
@@ -199,6 +218,44 @@ def test_no_answer_is_more_than_a_failed_attempt(answer: bytes, token_file: Path
     )
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" + GOOD,
+        b"HTTP/1.0 200 OK\n\n" + _BODY,
+        b"HTTP/1.1 200\r\ncontent-length : nonsense\r\n\r\n" + _BODY,
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n" + _BODY,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n%x;a=b\r\n%b\r\n%X\r\n%b\r\n0\r\nX: y\r\n\r\n"
+        % (9, _BODY[:9], len(_BODY) - 9, _BODY[9:]),
+    ],
+    ids=["continue", "to its end", "no length", "endless length", "chunks"],
+)
+def test_an_answer_may_come_in_every_form(answer: bytes, token_file: Path) -> None:
+    with serving(answering(answer)) as server:
+        assert plain(server.port, token_file).create({}, Cancel()).ws_url == URL
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("http://broker.example/", "broker.example"),
+        ("http://broker.example:8080/", "broker.example:8080"),
+        ("http://[::1]:80/", "[::1]"),
+        ("http://gerät.example/", "xn--gert-noa.example"),
+    ],
+)
+def test_the_host_is_named_as_http_has_it(
+    url: str, named: str, token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service()
+    with serving(service) as server:
+        there = socket.create_connection(("127.0.0.1", server.port))
+        monkeypatch.setattr(backend, "reach", lambda *_: there)
+        Backend(url, token_file, "bearer", lambda: PLAIN).create({}, Cancel())
+    ((head, _),) = service.requests
+    assert header(head, "Host") == named
+
+
 def test_an_answer_without_end_is_cut_off(token_file: Path) -> None:
     sent = 0
 
@@ -215,10 +272,57 @@ def test_an_answer_without_end_is_cut_off(token_file: Path) -> None:
     assert sent < 100_000_000
 
 
+def test_a_chunk_over_the_limit_is_cut_off_too(token_file: Path) -> None:
+    chunk = b"<html>" + b"x" * 200_000
+    head = b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(chunk)
+    error = refusal(token_file, answering(head + chunk + b"\r\n0\r\n\r\n"))
+    assert error.fault is BackendFault.BAD_ANSWER
+    assert str(MAX_ANSWER_BYTES) in str(error)
+
+
 def test_a_compressed_answer_without_end_is_cut_off(token_file: Path) -> None:
     body = gzip.compress(bytes(100_000_000))
     error = refusal(token_file, answering(http("200 OK", body, "Content-Encoding: gzip")))
     assert error.fault is BackendFault.BAD_ANSWER
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "GZIP"])
+def test_a_compressed_answer_is_understood_though_not_asked_for(coding: str, token_file: Path) -> None:
+    packed = zlib.compress if coding == "deflate" else gzip.compress
+    body = packed(json.dumps({"data": {"wsUrl": URL}}).encode())
+    with serving(Service(http("200 OK", body, f"Content-Encoding: {coding}"))) as server:
+        assert plain(server.port, token_file).create({}, Cancel()).ws_url == URL
+
+
+def test_a_coding_that_nobody_asked_for_is_named(token_file: Path) -> None:
+    error = refusal(token_file, Service(http("200 OK", b"?", "Content-Encoding: br\x1b")))
+    assert error.fault is BackendFault.BAD_ANSWER
+    assert "Content-Encoding br" in str(error)
+
+
+@pytest.mark.parametrize("line", [f"Authorization: Bearer {TOKEN}", f'{{"wsUrl": "{URL}"}}', f"HTTP/9 {URL}"])
+def test_what_is_no_http_is_not_repeated(line: str, token_file: Path) -> None:
+    error = refusal(token_file, answering(line.encode() + b"\r\n\r\n"))
+    assert error.fault is BackendFault.UNREACHABLE
+    assert "does not answer in HTTP" in str(error)
+    assert "ref=" not in str(error)
+
+
+def test_a_header_does_not_tell_the_token_either(token_file: Path) -> None:
+    error = refusal(token_file, Service(http("401 No", b"{}", f"X-Request-Id: for-{TOKEN}")))
+    assert str(error) == "the backend answered 401, request id for-<token>"
+
+
+@pytest.mark.parametrize("first", ["102 Processing", "103 Early Hints"])
+def test_what_a_server_says_in_advance_is_not_its_answer(first: str, token_file: Path) -> None:
+    hints = f"HTTP/1.1 {first}\r\nLink: </x>\r\n\r\n".encode()
+    with serving(Service(hints * 2 + GOOD)) as server:
+        assert plain(server.port, token_file).create({}, Cancel()).ws_url == URL
+
+
+def test_another_protocol_that_nobody_asked_for_is_no_refusal(token_file: Path) -> None:
+    switching = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"
+    assert refusal(token_file, Service(switching + GOOD)).fault is BackendFault.TRANSIENT
 
 
 def trickling(before: bytes, byte: bytes) -> Handler:

@@ -13,6 +13,8 @@ from tests.bench.material import TEXTS, VOICES, talk, utterance
 from tests.rig.figures import Figures
 from tests.rig.wav import RATE, Pcm, tone
 
+pytestmark = pytest.mark.undisturbed
+
 VOICES_TRIED = (*VOICES, "en-us", "de", "fr+f2")
 NOTHING = np.zeros(0, dtype=np.int16)
 LOUD_DBFS = -30.0

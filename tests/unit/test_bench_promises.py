@@ -135,7 +135,9 @@ def test_a_small_bench_ends_with_its_figures(tmp_path: Path) -> None:
     assert "vendor" in done.stdout
 
 
-@pytest.mark.parametrize("words", [[], ["tea"], ["audio", "--trace", "sunny"], ["audio", "--trace", "wifi", "--cost"]])
+@pytest.mark.parametrize(
+    "words", [["--tea"], ["tea"], ["audio", "--trace", "sunny"], ["audio", "--trace", "wifi", "--cost"]]
+)
 def test_what_is_not_there_is_refused(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", "tests.bench", *words], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2

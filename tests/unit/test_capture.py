@@ -107,6 +107,28 @@ def test_gain_and_mute_change_what_the_room_hears_and_the_meter_shows_the_microp
     assert case.mic.clipped == 0
 
 
+@pytest.mark.parametrize("begun_muted", [False, True])
+def test_a_mute_fades_in_and_out_and_then_leaves_the_very_bytes(case: Case, begun_muted: bool) -> None:
+    case.mic.mute.begin(begun_muted)
+    written = 0
+
+    def heard(block: bytes) -> bytes | None:
+        nonlocal written
+        case.source.bring(block)
+        case.wait_written(written + len(block) // 2)
+        written += len(block) // 2
+        return case.mic.ring.read(written - len(block) // 2, len(block) // 2)
+
+    loud = pcm(1000, 160)
+    with running(case.thread, case.post):
+        for on in (begun_muted, not begun_muted, begun_muted, not begun_muted):
+            changed, case.mic.mute.on = case.mic.mute.on is not on, on
+            first, steady = heard(loud[:60]), [heard(loud), heard(loud)]
+            assert (first not in (loud[:60], bytes(60))) == changed, "it fades over two blocks"
+            assert (steady[0] not in (loud, bytes(320))) == changed
+            assert steady[1] == (bytes(320) if on else loud)
+
+
 def test_what_the_converter_or_the_gain_cuts_off_is_counted_once(case: Case) -> None:
     with running(case.thread, case.post):
         case.source.bring(pcm(32767, 100))
@@ -222,8 +244,8 @@ def test_an_open_device_that_delivers_nothing_is_lost(case: Case, monkeypatch: p
     monkeypatch.setattr(capture, "_READ_S", 0.005)
     monkeypatch.setattr(capture, "_DEAD_AFTER_S", 0.1)
     monkeypatch.setattr(capture, "_COLD_START_S", 0.1)
+    case.source.bring(pcm(1, 160))
     with running(case.thread, case.post):
-        case.source.bring(pcm(1, 160))
         case.wait_written(160)
         wait_until(lambda: len(case.changes()) >= 2, GUARD_S, "word of the loss")
         loss = case.changes()[1].error

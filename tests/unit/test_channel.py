@@ -14,9 +14,10 @@ import pytest
 
 from ingestd.core import wire
 from ingestd.errors import ChannelClosed, RemoteProtocolError
-from ingestd.net.channel import GATE_BYTES, MAX_QUEUED_MESSAGES, Channel
+from ingestd.net.channel import GATE_BYTES, MAX_QUEUED, Channel
 from ingestd.net.stream import Stream, prepare
 from tests.rig.process import wait_until
+from tests.unit.exactly import exactly
 from tests.unit.peers import GUARD_S, Peer, Task, close, server_frame, tcp_pair, text
 
 PCM = b"\x01\x02" * 160
@@ -121,7 +122,7 @@ def test_every_malformed_message_is_a_count_and_the_call_goes_on(call: Call) -> 
     sending = Task(lambda: call.peer.send(b"".join(bad.values()) + server_frame(TEXT, wire.encode_media(PCM))))
     got = events(call.channel)
     sending.result()
-    assert got == [wire.Media(PCM)]
+    assert exactly(got) == exactly([wire.Media(PCM)])
     assert call.channel.wire_faults == dict.fromkeys(bad, 1) | {"not_json": 2}
     after(call.channel, text('{"event":"dtmf"}'), call.peer)
     assert call.channel.wire_faults["unknown"] == 2  # and the marker
@@ -147,10 +148,10 @@ def test_a_long_way_has_a_wider_gate(call: Call) -> None:
     now = time.monotonic()
     payload = live.ping(now)
     assert payload is not None
-    narrow = call.channel._gate_bytes()
+    narrow = call.channel._carried_bytes()
     live.pong(payload, now + 0.5)
     # Half a second of media at about 27 bytes a millisecond.
-    assert call.channel._gate_bytes() - narrow == pytest.approx(13_500, abs=1000)
+    assert call.channel._carried_bytes() - narrow == pytest.approx(13_500, abs=1000)
 
 
 def test_a_ping_is_answered_by_the_sender_and_not_by_the_receiver(call: Call) -> None:
@@ -192,7 +193,7 @@ def test_between_two_media_frames_is_one_message_at_most(call: Call) -> None:
     call.channel.leave()
     kinds = [media(payload) for opcode, payload in call.peer.frames() if opcode == TEXT and payload != wire.STOP]
     assert kinds == [True, False] * 5
-    assert call.channel.messages_sent == 5
+    assert call.channel.posts_sent == 5
 
 
 def test_the_rooms_topics_are_subscribed_to_first_and_one_by_one() -> None:
@@ -202,9 +203,9 @@ def test_the_rooms_topics_are_subscribed_to_first_and_one_by_one() -> None:
     channel.start()
     channel.post(wire.encode_message("T", "hello"))
     reading = Task(peer.frames)
-    while not channel.messages_sent:
+    while not channel.posts_sent:
         tick(channel)
-    assert channel.messages_sent == 1, "a subscription is no message"
+    assert channel.posts_sent == 1, "a subscription is no message"
     channel.hang_up()
     channel.leave()
     texts = [payload for opcode, payload in reading.result() if opcode == TEXT]
@@ -219,16 +220,110 @@ def test_the_rooms_topics_are_subscribed_to_first_and_one_by_one() -> None:
 
 
 def test_messages_go_out_in_order_and_the_queue_is_bounded(call: Call) -> None:
-    posted = [wire.encode_message("T", n) for n in range(MAX_QUEUED_MESSAGES)]
+    posted = [wire.encode_message("T", n) for n in range(MAX_QUEUED)]
     assert all(call.channel.post(message) for message in posted)
     assert not call.channel.post(b"one too many")
-    reading = Task(lambda: [call.peer.frame() for _ in range(2 * MAX_QUEUED_MESSAGES + 1)])
-    while call.channel.messages_sent < MAX_QUEUED_MESSAGES:
+    reading = Task(call.peer.frames)
+    while call.channel.posts_sent < MAX_QUEUED:
         tick(call.channel)
-    assert [json.loads(payload)["data"] for _, payload in reading.result() if b'"T"' in payload] == list(
-        range(MAX_QUEUED_MESSAGES)
-    )
     assert call.channel.post(b"room again")
+    call.channel.hang_up()
+    call.channel.leave()
+    said = [json.loads(payload)["data"] for _, payload in reading.result() if b'"T"' in payload]
+    assert said == list(range(MAX_QUEUED))
+
+
+def test_a_word_to_the_room_goes_after_any_frame_where_a_message_may_not(call: Call) -> None:
+    assert call.channel.send_message(wire.encode_message("T", "x" * 8192))
+    call.channel.post(wire.encode_subscribe("T"))
+    assert call.channel.send_media(PCM)
+    assert not call.channel.send_message(b"its turn, but too soon")
+    call.channel.send_others(time.monotonic())
+    assert call.channel.posts_sent == 1
+
+
+class Unacknowledged(Stream):
+    """A way so long that nothing has come back yet."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self.written_bytes = 0
+        self.asked = 0
+
+    def write(self, data: bytes | memoryview) -> int:
+        written = super().write(data)
+        self.written_bytes += written
+        return written
+
+    def unacknowledged_bytes(self) -> int:
+        self.asked += 1
+        return self.written_bytes
+
+
+def test_a_message_on_its_way_takes_none_of_the_room_for_audio() -> None:
+    near, far = socket.socketpair()
+    stream = Unacknowledged(near)
+    frames = []
+    for message in (False, True):
+        channel = Channel(stream, 1, None)
+        stream.written_bytes = 0
+        if message:
+            assert channel.send_message(wire.encode_message("T", "x" * 8192))
+            assert stream.written_bytes > 8192
+        while channel.send_media(PCM):
+            pass
+        frames.append(channel.media_sent)
+    assert frames[0] == frames[1] >= GATE_BYTES // 500
+    near.close()
+    far.close()
+
+
+@pytest.mark.parametrize("record_bytes", [0, 96])
+def test_the_gate_asks_seldom_and_closes_at_the_very_frame_that_it_would_asking_each_time(record_bytes: int) -> None:
+    near, far = socket.socketpair()
+    for on_the_way in (0, 1, 466, 4000, GATE_BYTES - 1, GATE_BYTES, GATE_BYTES + 1, 9000):
+        stream = Unacknowledged(near)
+        stream.record_bytes = record_bytes
+        stream.written_bytes = on_the_way
+        channel = Channel(stream, 1, None)
+        while stream.written_bytes <= GATE_BYTES:
+            assert channel.send_media(PCM), "what is on the way is within the bound"
+            assert far.recv(1000)
+            stream.written_bytes += record_bytes
+        assert not channel.send_media(PCM)
+        assert stream.asked <= 4
+        stream.written_bytes, stream.asked = 0, 0  # all is acknowledged at last, and from now on each frame
+        for _ in range(100):
+            assert channel.send_media(PCM)
+            assert far.recv(1000)
+            stream.written_bytes = 0
+        assert stream.asked <= 13
+    near.close()
+    far.close()
+
+
+def test_audio_goes_on_behind_a_message_that_fills_the_way_and_the_next_message_waits(call: Call) -> None:
+    """Audio kept back here would come no sooner, but what waits for long is dropped."""
+    big = wire.encode_message("T", "x" * 8192)
+    assert call.channel.send_media(PCM)
+
+    sent = int(call.channel.send_message(big))
+    behind = 0
+    while call.channel.send_media(PCM):
+        sent += call.channel.send_message(big)
+        behind += 1
+    # More than the far kernel's buffer, and then the gate's ten frames.
+    assert behind >= 10
+    assert sent == 1
+    reading = Task(call.peer.frames)
+    while sent < 2:
+        call.channel.send_media(PCM)
+        sent += call.channel.send_message(big)
+    call.channel.hang_up()
+    call.channel.leave()
+    kinds = [media(payload) for _, payload in reading.result() if payload.startswith(b'{"event":"me')]
+    between = kinds[2 : kinds.index(False, 2)]
+    assert len(between) >= 8192 // 500, "in bytes the audio had as much"
 
 
 def test_nothing_comes_between_the_bytes_of_a_frame_that_did_not_fit() -> None:
@@ -254,16 +349,19 @@ def test_nothing_comes_between_the_bytes_of_a_frame_that_did_not_fit() -> None:
     far.close()
 
 
-def test_hanging_up_says_what_is_queued_and_stop_and_closes_and_nothing_else(call: Call) -> None:
-    call.channel.post(b"accepted before")
+def test_hanging_up_says_what_waits_and_stop_and_closes_and_nothing_else(call: Call) -> None:
     call.channel.hang_up()
     call.channel.hang_up()
-    assert not call.channel.post(b"too late")
+    assert not call.channel.post(b"nobody needs a subscription any more")
+    assert call.channel.send_message(b"one")
+    assert call.channel.send_message(b"after the other, with no audio between them")
     for _ in range(3):
         call.channel.send_others(time.monotonic())
         assert call.channel.send_media(PCM), "the sender is not to wait"
-    assert (call.channel.media_sent, call.channel.messages_sent) == (0, 1)
-    assert call.peer.frame() == (TEXT, b"accepted before")
+    assert not call.channel.send_message(b"too late")
+    assert call.channel.media_sent == 0
+    assert call.peer.frame() == (TEXT, b"one")
+    assert call.peer.frame() == (TEXT, b"after the other, with no audio between them")
     assert call.peer.frame() == (TEXT, wire.STOP)
     assert call.peer.frame() == (CLOSE, struct.pack(">H", 1000))
     call.peer.send(close(1000))

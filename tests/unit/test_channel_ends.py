@@ -15,6 +15,7 @@ from ingestd.core import wire
 from ingestd.errors import ChannelClosed, ChannelError, RemoteProtocolError
 from ingestd.net.channel import Channel
 from ingestd.net.stream import Stream
+from tests.unit.exactly import exactly
 from tests.unit.peers import GUARD_S, Peer, Task, close, server_frame, text
 
 PCM = bytes(320)
@@ -48,7 +49,7 @@ def test_events_in_the_packet_of_the_end_are_delivered_first(end: bytes) -> None
     channel, _, peer = connected()
     peer.send(JOINED + LEFT + end)
     wait_readable(channel)
-    assert channel.receive() == [wire.MeetingJoined(None, None), wire.MeetingLeft(None)]
+    assert exactly(channel.receive()) == exactly([wire.MeetingJoined(None, None), wire.MeetingLeft(None)])
     assert channel.has_buffered(), "nothing more will come in to wake the receiver"
     for _ in range(2):
         with pytest.raises(ChannelError):
@@ -59,7 +60,7 @@ def test_what_follows_a_close_frame_does_not_count() -> None:
     channel, _, peer = connected()
     peer.send(JOINED + close(1001, "first") + LEFT + close(4000, "second") + b"\xff\xff")
     wait_readable(channel)
-    assert channel.receive() == [wire.MeetingJoined(None, None)]
+    assert exactly(channel.receive()) == exactly([wire.MeetingJoined(None, None)])
     with pytest.raises(ChannelClosed, match="first"):
         channel.receive()
 
@@ -70,7 +71,7 @@ def test_a_breach_of_the_protocol_is_answered_by_1002(before: bytes) -> None:
     peer.send(before + b"\xf1\x00")
     wait_readable(channel)
     if before:
-        assert channel.receive() == [wire.MeetingJoined(None, None)]
+        assert exactly(channel.receive()) == exactly([wire.MeetingJoined(None, None)])
     with pytest.raises(RemoteProtocolError, match="reserved bits"):
         channel.receive()
     assert channel.wire_faults["framing"] == 1

@@ -20,7 +20,8 @@ from ingestd.net import reach
 from ingestd.net.backend import Backend
 from ingestd.net.cancel import Cancel
 from ingestd.net.dialer import Dialer
-from tests.unit.addresses import deaf, named, needs_ipv6, open_sockets, refusing
+from tests.unit.addresses import deaf, named, needs_ipv6, refusing
+from tests.unit.descriptors import left_open, open_descriptors
 from tests.unit.peers import (
     GUARD_S,
     accept_upgrade,
@@ -188,7 +189,7 @@ def test_an_ipv6_that_connects_and_then_stalls_gives_way_to_ipv4(
     ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As by a tunnel that swallows large packets: the certificate never comes."""
-    before = open_sockets()
+    before = open_descriptors()
     with (
         serving(until_closed, address="::1") as stalling,
         serving(room, server_tls(ca, "room.example")) as server,
@@ -204,7 +205,7 @@ def test_an_ipv6_that_connects_and_then_stalls_gives_way_to_ipv4(
             named(monkeypatch, ("::1", stalling.port), *left)
             with pytest.raises(ChannelError, match=r"room\.example:443 did not finish the TLS handshake in time"):
                 made().open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S)
-    assert open_sockets() == before
+    assert not left_open(before)
 
 
 @needs_ipv6

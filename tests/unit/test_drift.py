@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from ingestd.core.drift import Drift
 from tests.rig.figures import Figures
 
+pytestmark = pytest.mark.undisturbed
+
 FRAME = 160
 RATE = 8000
 FIRST_S = 5000.0

@@ -99,6 +99,16 @@ def test_only_the_last_are_kept_and_the_latest_stands_last() -> None:
     assert keys[0] == "5"
 
 
+def test_what_lasts_is_kept_longer_than_what_is_over() -> None:
+    log = FaultLog()
+    told(log, T, "configuration", "refused")
+    for number in range(2 * KEPT):
+        told(log, T + 60 * number, key=str(number))
+        log.over("session", T + 60 * number + 30)
+    assert len(log.all()) == KEPT
+    assert [fault.area for fault in log.all() if not fault.over] == ["configuration"]
+
+
 def test_a_stranger_that_always_finds_another_fault_fills_no_memory() -> None:
     log = FaultLog()
     for number in range(5000):

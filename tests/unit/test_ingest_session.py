@@ -119,6 +119,7 @@ def test_an_answer_without_end_is_refused() -> None:
         (503, BackendFault.TRANSIENT),
         (302, BackendFault.REFUSED),
         (100, BackendFault.REFUSED),
+        (103, BackendFault.TRANSIENT),
     ],
 )
 def test_every_status_is_a_fault_that_names_it(status: int, fault: BackendFault) -> None:
@@ -230,6 +231,14 @@ def test_any_other_url_is_refused_without_being_shown(url: str) -> None:
     assert raised.value.fault is BackendFault.BAD_ANSWER
     assert "secret" not in str(raised.value)
     assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("url", ["", "http://x/", "ws://x/"])
+def test_a_url_that_somebody_brought_is_not_blamed_on_the_backend(url: str) -> None:
+    with pytest.raises(BackendError) as raised:
+        check_ws_url(url)
+    assert str(raised.value).startswith("the session's wsUrl is")
+    assert "the backend's" not in str(raised.value)
 
 
 @given(st.text() | st.text(alphabet="ws:/[]@.?#1a% \\").map(lambda rest: "ws://" + rest))

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from systemd.journal import JournalHandler
 
 from ingestd.system import journal
+from ingestd.system.journal_handler import JournalHandler
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -95,6 +96,9 @@ def test_a_gain_may_change_again_before_it_is_there() -> None:
     assert back[-1] == 10_000
     pcm = samples.tobytes()
     assert gain.apply(pcm) is pcm, "and then nothing is touched again"
+    gain.set(-60)
+    assert gain.apply(b"") == b""
+    assert gain.apply(pcm) != pcm, "until it is set again"
 
 
 @pytest.mark.parametrize("gain_db", [-60.1, 30.1, math.nan, math.inf])
@@ -157,6 +161,13 @@ def test_runs_are_followed_across_blocks(samples: list[int], at: int) -> None:
     assert clipped(samples[:at], samples[at:]) == clipped(samples)
 
 
+@given(st.lists(st.sampled_from([0, 127, 255, -1, -128, TOP - 1, TOP, LOW, LOW + 1, LOW + 2]), max_size=40))
+def test_what_is_counted_does_not_hang_on_how_bytes_lie(samples: list[int]) -> None:
+    ends = [(sample >= TOP) - (sample <= LOW + 1) for sample in samples]
+    runs = [(end, len(list(run))) for end, run in groupby(ends)]
+    assert clipped(samples) == sum(length for end, length in runs if end and length > 1)
+
+
 # --- meters -----------------------------------------------------------------------------------------------------
 
 
@@ -203,3 +214,23 @@ def test_a_higher_peak_shows_at_once() -> None:
     meter = metered(sine(1000, 1.0), [160])
     meter.add(np.array([0, -20_000, 0], np.int16).tobytes())
     assert meter.peak_dbfs == pytest.approx(20 * math.log10(20_000 / 32768), abs=0.01)
+
+
+def test_what_nobody_looked_at_in_time_counts_as_silence() -> None:
+    meter = metered(sine(16384, 1.0), [160])
+    assert meter.peak_dbfs == pytest.approx(-6.02, abs=0.1)
+    for block in blocks(sine(32767, 60.0), [160]) + blocks(np.zeros(16_000, np.int16), [160]):
+        meter.add(block)
+    assert (meter.level_dbfs, meter.peak_dbfs) == (FLOOR_DBFS, FLOOR_DBFS)
+
+
+@pytest.mark.parametrize("every", [1, 7, 99])
+def test_who_looks_seldom_sees_what_he_would_who_always_looks(every: int) -> None:
+    samples = (sine(20_000, 5.0) * np.random.default_rng(1).random(40_000)).astype(np.int16)
+    always, seldom = Meter(), Meter()
+    for number, block in enumerate(blocks(samples, [160]), start=1):
+        always.add(block)
+        seldom.add(block)
+        shown = (always.level_dbfs, always.peak_dbfs)
+        if number % every == 0:
+            assert (seldom.level_dbfs, seldom.peak_dbfs) == pytest.approx(shown, abs=0.01)

@@ -63,7 +63,7 @@ def test_every_state_can_be_reached() -> None:
     assert reached == set(State)
 
 
-@pytest.mark.parametrize("state", set(State) - {State.STOPPED})
+@pytest.mark.parametrize("state", sorted(set(State) - {State.STOPPED}, key=str))
 def test_every_state_but_the_last_can_be_stopped(state: State) -> None:
     seen = [state]
     while seen[-1] is not State.STOPPED:
@@ -75,7 +75,7 @@ def test_the_last_state_is_the_last() -> None:
     assert not [start for start, _ in TRANSITIONS if start is State.STOPPED]
 
 
-@pytest.mark.parametrize("state", set(State) - {State.IDLE, State.STOPPED})
+@pytest.mark.parametrize("state", sorted(set(State) - {State.IDLE, State.STOPPED}, key=str))
 def test_the_network_may_come_back_at_any_time(state: State) -> None:
     attempting = (State.CREATING, State.CONNECTING)
     assert TRANSITIONS[state, Happening.NETWORK_BACK][0] is (State.WAITING if state in attempting else state)

@@ -169,7 +169,7 @@ def test_whatever_is_offered_and_dropped_every_link_is_left_as_often_as_joined(
             assert not dropped.intersection(used)
             assert all(link.users - (link not in gone) == (link in used) for link in links)
         elif step == "drop":
-            if links[one] in slot._using:
+            if links[one] in slot.using:
                 dropped.add(links[one])
             slot.drop(links[one])
         elif step == "close" and links[one] not in gone:

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from ingestd.core.wire import Unknown
-from ingestd.threads.mailbox import MAX_WAITING_EVENTS, Mail, Mailbox, RoomEvent, Signalled
+from ingestd.core.wire import Message, Unknown
+from ingestd.threads.mailbox import MAX_WAITING_BYTES, Mail, Mailbox, RoomEvent, Signalled
 from tests.unit.peers import Task
 
 
@@ -20,6 +20,10 @@ def mailbox() -> Mailbox:
 
 def readable(mailbox: Mailbox) -> bool:
     return bool(select.select([mailbox], [], [], 0)[0])
+
+
+def message(text: str) -> Message:
+    return Message("T", text, "p", "Alice", "2026-06-27T14:41:00.000Z", "id")
 
 
 def test_mail_comes_in_order_and_wakes_the_poller(mailbox: Mailbox) -> None:
@@ -34,14 +38,29 @@ def test_mail_comes_in_order_and_wakes_the_poller(mailbox: Mailbox) -> None:
 
 
 def test_room_events_are_bounded_and_nothing_else_is(mailbox: Mailbox) -> None:
-    for _ in range(MAX_WAITING_EVENTS + 10):
+    most = MAX_WAITING_BYTES // 8192
+    for _ in range(most + 10):
         mailbox.post(RoomEvent(1, Unknown("x")))
     mailbox.post(Signalled(15))
     assert mailbox.discarded_events == 10
     mail = mailbox.take_all()
-    assert len(mail) == MAX_WAITING_EVENTS + 1
+    assert len(mail) == most + 1
     assert mail[-1] == Signalled(15)
     mailbox.post(RoomEvent(1, Unknown("x")))
+    assert len(mailbox.take_all()) == 1
+
+
+def test_a_history_of_ten_thousand_messages_finds_room_and_as_many_long_ones_do_not(mailbox: Mailbox) -> None:
+    for number in range(10_000):
+        mailbox.post(RoomEvent(1, message(f"{number} ".ljust(250, "x"))))
+    assert mailbox.discarded_events == 0
+    assert len(mailbox.take_all()) == 10_000
+    for _ in range(1000):
+        mailbox.post(RoomEvent(1, message("😀" * 8192)))
+    held = mailbox.take_all()
+    assert len(held) + mailbox.discarded_events == 1000
+    assert len(held) * 8192 * 4 <= MAX_WAITING_BYTES, "by the memory it takes"
+    mailbox.post(RoomEvent(1, message("again")))
     assert len(mailbox.take_all()) == 1
 
 
@@ -53,7 +72,7 @@ def test_no_mail_of_any_thread_is_lost_while_another_takes(mailbox: Mailbox) -> 
     posters = [Task(lambda first=first: post(first)) for first in (0, 5000, 10_000)]  # type: ignore[misc]
     taken: list[Mail] = []
     while len(taken) < 15_000:
-        assert select.select([mailbox], [], [], 10)[0], "mail is there, but nobody was woken"
+        assert select.select([mailbox], [], [], 20)[0], "mail is there, but nobody was woken"
         taken += mailbox.take_all()
     for poster in posters:
         poster.result()

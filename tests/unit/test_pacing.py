@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from ingestd.core.pacing import Do, Pacer, guard_s
-from ingestd.core.sampleclock import SampleClock
+from ingestd.core.sampleclock import SampleClock, SampleTime
 from ingestd.core.wire import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE_HZ
 from tests.rig.figures import Figures
 from tests.rig.simulated_uplink import Uplink, first_number, stamped
+
+pytestmark = pytest.mark.undisturbed
 
 HOUR_S = 3600.0
 
@@ -65,6 +67,26 @@ def test_after_a_stall_of_the_link_only_the_newest_two_frames_go_out() -> None:
     # 3 s are 150 frames; what was in time before the stall counts as sent, the two newest at its end are kept.
     assert 145 <= uplink.pacer.dropped_frames <= 150
     assert np.all(np.diff(uplink.ready_s) > 0)
+
+
+@pytest.mark.parametrize("away_s", [0.0, 0.1, 0.5, 5.0])
+def test_how_late_a_frame_goes_out_is_its_own_lateness_whatever_was_dropped_before_it(away_s: float) -> None:
+    pacer = Pacer()
+    now = 1.0
+    late_s = []
+    for number in range(50):
+        now += away_s if number == 25 else 0.0
+        while (step := pacer.step(now, clock_at(now), int(now * SAMPLE_RATE_HZ), False)).do is Do.SLEEP:
+            now = step.until_s
+        due_s = clock_at(now).time_of(step.sample + FRAME_SAMPLES) + pacer.guard_s
+        late_s.append(pacer.late_s - (now - due_s))
+        pacer.sent(now, step.do)
+    assert late_s == pytest.approx([0.0] * 50, abs=1e-6)
+
+
+def clock_at(now: float) -> SampleTime:
+    """Of a card that has counted since second 0."""
+    return SampleTime(1, int(now * SAMPLE_RATE_HZ), int(now * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ, 1 / SAMPLE_RATE_HZ)
 
 
 def test_a_stall_shorter_than_the_bound_loses_nothing() -> None:
@@ -182,6 +204,35 @@ def test_an_early_tick_waits_for_its_frame_and_the_grid_stays() -> None:
     pacer.sent(100.255, late.do)
     following = pacer.step(100.256, clock.now, 13 * FRAME_SAMPLES, lost=False)
     assert following.until_s == pytest.approx(100.262)
+
+
+def test_when_to_ask_again_is_when_the_next_frame_is_due() -> None:
+    pacer, clock = Pacer(), SampleClock(SAMPLE_RATE_HZ)
+    for n in range(1, 12):
+        clock.observe(100 + n * 0.02, n * FRAME_SAMPLES)
+    asleep_until_s = []
+    for n, now in ((11, 100.2225), (12, 100.2500), (13, 100.2620)):  # on time, 8 ms late, on time
+        step = pacer.step(now, clock.now, n * FRAME_SAMPLES, lost=False)
+        assert (step.do, step.sample) == (Do.SEND, (n - 1) * FRAME_SAMPLES)
+        again_s = pacer.sent(now, step.do)
+        asleep_until_s.append(again_s)
+        waiting = pacer.step(now, clock.now, (n + 1) * FRAME_SAMPLES, lost=False)
+        assert waiting.do is Do.SLEEP
+        assert waiting.until_s == pytest.approx(again_s), "asked at once it says the same"
+    assert asleep_until_s == pytest.approx([100.242, 100.262, 100.282])
+    step = pacer.step(100.315, clock.now, 14 * FRAME_SAMPLES, lost=False)
+    assert pacer.sent(100.315, step.do) < 100.315, "behind: the next one may follow at once"
+    step = pacer.step(100.316, clock.now, 15 * FRAME_SAMPLES, lost=False)
+    assert pacer.sent(100.316, step.do) == pytest.approx(100.325), "and a third only after a while"
+
+
+def test_silence_is_asked_for_again_after_a_frame() -> None:
+    pacer = Pacer()
+    assert pacer.step(10.0, None, 0, lost=True).do is Do.SILENCE
+    again_s = pacer.sent(10.0, Do.SILENCE)
+    waiting = pacer.step(10.0, None, 0, lost=True)
+    assert waiting.do is Do.SLEEP
+    assert waiting.until_s == pytest.approx(again_s)
 
 
 def test_silence_does_not_burst_after_this_thread_was_away() -> None:

@@ -160,3 +160,30 @@ def test_any_sequence_gives_all_that_was_asked_for_and_accounts_for_every_sample
         pulled - filled + kept
     )
     assert playout.concealed_samples <= filled
+
+
+class Asked(Playout):
+    """Tells its target of each arrival at once."""
+
+    def push(self, pcm: bytes) -> None:
+        self._target.calm_until = 0
+        super().push(pcm)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_counted_later_changes_nothing_that_is_played(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pcm = rng.integers(-8000, 8000, FRAME).astype("<i2").tobytes()
+    usual, asked = Playout(400), Asked(400)
+    for _ in range(3000):
+        # Mostly a frame each time; now and then a gap, then one frame or all that is missing.
+        kind = rng.choice(4, p=(0.9, 0.06, 0.02, 0.02))
+        pulls, pushes = ((1, 1), (2, 0), (int(rng.integers(3, 15)), 1), (int(rng.integers(3, 15)), 8))[kind]
+        for _ in range(pulls):
+            assert usual.pull(FRAME) == asked.pull(FRAME)
+        for _ in range(pushes):
+            usual.push(pcm)
+            asked.push(pcm)
+        assert usual.target_ms == asked.target_ms
+        assert usual.underruns == asked.underruns
+        assert usual.concealed_samples == asked.concealed_samples

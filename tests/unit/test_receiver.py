@@ -15,6 +15,7 @@ from ingestd.threads.mailbox import DeviceChanged, LinkEnded, LinkJoined, RoomEv
 from tests.rig.memory_ports import ClockedSink
 from tests.rig.process import wait_until
 from tests.rig.scripted_ports import ScriptedSink
+from tests.unit.exactly import exactly
 from tests.unit.peers import GUARD_S
 from tests.unit.receiver_case import Case, tone
 from tests.unit.threads_case import running
@@ -55,14 +56,16 @@ def test_room_audio_comes_out_of_the_speaker_in_order() -> None:
     assert len(found) > 20
     assert case.thread.frames == 30
     assert case.thread.speaker.played_samples >= 1600
-    assert [mail for mail in case.post.all() if not isinstance(mail, DeviceChanged)] == [LinkJoined(1)]
+    told = [mail for mail in case.post.all() if not isinstance(mail, DeviceChanged)]
+    assert exactly(told) == exactly([LinkJoined(1)])
 
 
 def test_everything_else_goes_to_the_supervisor_with_its_epoch(case: Case) -> None:
     link = case.offer(epoch=5)
     link.arrive(MESSAGE, Media(tone(1)), LEFT, wire.Unknown("new"))
     wait_until(lambda: len(case.post.of(RoomEvent)) == 3, GUARD_S, "the events")
-    assert case.post.of(RoomEvent) == [RoomEvent(5, event) for event in (MESSAGE, LEFT, wire.Unknown("new"))]
+    expected = [RoomEvent(5, event) for event in (MESSAGE, LEFT, wire.Unknown("new"))]
+    assert exactly(case.post.of(RoomEvent)) == exactly(expected)
     assert case.thread.frames == 1
 
 
@@ -77,7 +80,7 @@ def test_the_end_is_told_once_after_all_that_came_before_it(case: Case, error: C
     again.arrive(LEFT)
     wait_until(lambda: len(case.post.of(RoomEvent)) == 2, GUARD_S, "word of the next link")
     told = [mail for mail in case.post.all() if not isinstance(mail, DeviceChanged)]
-    assert told == [RoomEvent(3, MESSAGE), LinkEnded(3, error), RoomEvent(4, LEFT)]
+    assert exactly(told) == exactly([RoomEvent(3, MESSAGE), LinkEnded(3, error), RoomEvent(4, LEFT)])
     assert (link.users, again.users) == (1, 2)
 
 
@@ -149,9 +152,11 @@ def test_an_absent_speaker_is_told_once_and_looked_for_again(monkeypatch: pytest
     with running(case.thread, case.post):
         link = case.offer()
         link.arrive(Media(tone(1)), MESSAGE)
-        wait_until(lambda: sink.opened >= 5, GUARD_S, "some tries")
+        wait_until(lambda: case.post.of(RoomEvent), GUARD_S, "the message")
+        enough = sink.opened + 5
+        wait_until(lambda: sink.opened >= enough, GUARD_S, "some tries")
         assert case.post.of(DeviceChanged) == [DeviceChanged("playback", "", sink.absent)]
-        assert case.post.of(RoomEvent) == [RoomEvent(1, MESSAGE)], "the call goes on"
+        assert exactly(case.post.of(RoomEvent)) == exactly([RoomEvent(1, MESSAGE)]), "the call goes on"
         assert case.playout.delay_ms == 0, "nobody will want to hear it later"
         sink.absent = None
         wait_until(lambda: len(case.post.of(DeviceChanged)) == 2, GUARD_S, "its return")
@@ -163,13 +168,12 @@ def test_an_absent_speaker_is_told_once_and_looked_for_again(monkeypatch: pytest
 def test_the_servers_clock_is_followed_and_a_new_connection_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
     sink = ScriptedSink()
     case = Case(sink)
-    observed: list[tuple[float, int]] = []
+    observed = case.thread.drift.observed
     restarted = [0]
 
     def restart() -> None:
         restarted[0] += 1
 
-    monkeypatch.setattr(case.thread.drift, "observe", lambda time_s, samples: observed.append((time_s, samples)))
     monkeypatch.setattr(case.thread.drift, "restart", restart)
     with running(case.thread, case.post):
         link = case.offer()

@@ -12,7 +12,6 @@ import pytest
 from ingestd.config.lastgood import LastGood
 from ingestd.config.load import read_config
 from ingestd.config.reload import Reloader
-from ingestd.core import wire
 from ingestd.core.level import Gain
 from ingestd.core.lifecycle import State
 from ingestd.core.topics import TopicSet
@@ -22,7 +21,6 @@ from ingestd.system.state_files import write_state
 from ingestd.threads.callplan import CallPlan
 from ingestd.threads.mailbox import LinkEnded
 from tests.rig.process import wait_until
-from tests.rig.scripted_ports import ScriptedLink
 from tests.unit.peers import GUARD_S
 from tests.unit.reporter_case import Case as ReporterCase
 from tests.unit.reporter_case import reporter_case
@@ -66,10 +64,11 @@ class Rig:
             self.case.vigil,
             lambda _change: self._plan(),
             self.topics,
-            {"audio.capture.gain_db": self.gain},
+            {"audio.capture.gain_db": self.gain.set},
             valid.config,
             self.path,
             ["old: it was broken"],
+            lambda: reporter.now,
         )
 
     def write(self, **changes: Any) -> None:
@@ -113,15 +112,12 @@ def test_what_a_session_is_asked_for_with_takes_a_new_session(rig: Rig) -> None:
 
 
 def test_gain_topics_and_limits_are_taken_over_without_one(rig: Rig) -> None:
-    link = rig.case.link
-    assert isinstance(link, ScriptedLink)
     session = {"room_id": "abcd", "participant": {"metadata": {}}, "max_age_s": 5}
     rig.write(audio={"capture": {"gain_db": 6}}, messaging={"subscribe": ["NEW"], "max_bytes": 10}, session=session)
     said = rig.reloading.reload()
     assert {"audio.capture.gain_db", "messaging.subscribe", "session.max_age_s"} <= set(said.split(": ")[1].split(", "))
     assert rig.gain.gain_db == 6
     assert rig.topics.all() == ("NEW",)
-    assert link.posted == [wire.encode_subscribe("NEW"), wire.encode_unsubscribe("CHAT")]
     assert rig.reloading.config.messaging.max_bytes == 10
     assert rig.case.state() is State.STREAMING
     rig.case.after(6)
@@ -149,6 +145,57 @@ def test_a_bad_file_changes_nothing_and_is_told_with_every_fault(rig: Rig, broke
     assert rig.reloading.faults == ("old: it was broken",)
 
 
+def test_a_refused_reload_lasts_until_a_good_one(rig: Rig) -> None:
+    good = rig.path.read_text()
+    for _ in range(2):
+        rig.path.write_text("nonsense: 1")
+        with pytest.raises(ConfigError):
+            rig.reloading.reload()
+        (fault,) = rig.reporter.reporter.faults.all()
+        assert (fault.area, fault.name, fault.over) == ("configuration", "reload-refused", False)
+        assert fault.what.startswith(f"the last reload was refused: {rig.path}: backend.url: is missing")
+        assert rig.reporter.notifier.told[-1].endswith(fault.what)
+        rig.path.write_text(good)
+        rig.reloading.reload()
+        assert [one.over for one in rig.reporter.reporter.faults.all()] == [True]
+        assert "refused" not in rig.reporter.notifier.told[-1]
+
+
+def test_what_is_wrong_now_is_told_and_not_what_was_before(rig: Rig) -> None:
+    for session in ({"max_age_s": "loud"}, {"max_call_s": "soon"}):
+        rig.write(session=session, audio={"duplex": "?"})
+        with pytest.raises(ConfigError):
+            rig.reloading.reload()
+    (fault,) = rig.reporter.reporter.faults.all()
+    assert "session.max_call_s" in fault.what
+    assert fault.what.endswith(" (and 1 more)")
+
+
+def test_systemd_hears_that_it_is_the_last_good_configuration(rig: Rig) -> None:
+    rig.reporter.reporter.heartbeat()
+    assert rig.reporter.notifier.told[-1].endswith("; runs on the last good configuration")
+    rig.reloading.reload()
+    assert "last good" not in rig.reporter.notifier.told[-1]
+
+
+def test_a_program_that_asks_again_and_again_does_not_fill_the_log(rig: Rig) -> None:
+    def said() -> int:
+        rig.reporter.records.clear()
+        for _ in range(3):
+            with pytest.raises(ConfigError):
+                rig.reloading.reload()
+        return len(rig.reporter.logged())
+
+    rig.path.write_text("nonsense: 1")
+    once = said()
+    assert once >= 2
+    assert said() == 0
+    rig.reporter.now += 61
+    assert said() == once, "who asks later finds it in the journal's end"
+    rig.path.write_text("nonsense: 2\nfoolishness: 1")
+    assert said() > once, "something else is wrong now"
+
+
 def test_files_that_the_new_one_names_and_that_cannot_be_loaded_change_nothing(rig: Rig) -> None:
     rig.write(session={"room_id": "efgh"}, audio={"capture": {"gain_db": 6}})
     rig.plan_error = BackendError(BackendFault.TLS, "can't load backend.ca_file")
@@ -165,10 +212,3 @@ def test_a_wait_ends_as_a_file_may_have_been_mended_that_is_only_named(rig: Rig)
     assert rig.case.waiting_s() >= 30
     rig.reloading.reload()
     assert rig.case.state() is State.CREATING
-
-
-def test_topics_that_the_queue_refuses_come_with_a_new_session(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rig.case.link, "post", lambda _text: False)
-    rig.write(messaging={"subscribe": ["NEW"]})
-    rig.reloading.reload()
-    assert rig.case.state() is State.RENEWING

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from errno import ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ENETDOWN, ENETUNREACH, EPIPE, ETIMEDOUT
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingestd import planning
+from ingestd.config.load import read_config
 from ingestd.core.ingest_session import read_answer
 from ingestd.core.liveness import Liveness
 from ingestd.core.remedies import MAX_ADVICE_CHARS, Advice, Where, advice
@@ -25,9 +29,12 @@ from ingestd.errors import (
     RemoteProtocolError,
     UpgradeRefused,
 )
+from tests.rig.memory_device import device_config
 
-WHERE = Where("/etc/ingestd/token", "api.videosdk.live", "abcd-efgh-ijkl", "/etc/ingestd/ingestd.yaml")
-LONG = Where("/very/long" * 40, "long-name-" * 25 + "example", "room" * 100, "/etc/" + "deep/" * 60 + "ingestd.yaml")
+HOST, CONFIG = "api.videosdk.live", "/etc/ingestd/ingestd.yaml"
+WHERE = Where("/etc/ingestd/token", HOST, f"https://{HOST}", "abcd-efgh-ijkl", CONFIG)
+LONG_HOST = "long-name-" * 25 + "example"
+LONG = Where("/very/long" * 40, LONG_HOST, f"https://{LONG_HOST}:65535", "room" * 100, "/etc/" + "deep/" * 60 + CONFIG)
 REASONS = ["", "start timeout", "session expired", "ref already used", "duplicate participant", "whatever"]
 REACHING = [
     "can't resolve api.videosdk.live: Temporary failure in name resolution; check the network and DNS",
@@ -55,6 +62,7 @@ CUTS = [
         f"the connection was lost while sending: {os.strerror(code)}"
         for code in (ECONNRESET, EPIPE, ETIMEDOUT, ENETDOWN)
     ),
+    "the connection was lost while sending: the other side closed it without a word",
     "something else",
 ]
 CERTIFICATES = [
@@ -196,7 +204,7 @@ def test_what_liveness_says_is_understood(wait_s: float) -> None:
 
 
 def test_a_room_that_the_backend_chose_has_no_name() -> None:
-    where = Where("/t", "broker.example", None, "/c.yaml")
+    where = Where("/t", "broker.example", "https://broker.example", None, "/c.yaml")
     assert "the room that the backend chose" in said(MeetingEnded("over"), where)
 
 
@@ -216,6 +224,18 @@ def test_a_long_path_keeps_its_end() -> None:
     assert "ingestd.yaml" in said(ChannelClosed("x", 1009), LONG)
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "https://broker.example:8443", "https://[2001:db8::1]:8443"])
+def test_a_command_to_try_goes_where_the_daemon_goes(tmp_path: Path, url: str) -> None:
+    config = device_config(f"{url}/v2/x?key=S3CRET", "t", None, tmp_path)
+    path = tmp_path / "ingestd.yaml"
+    path.write_text(json.dumps(config))
+    place = planning.where(read_config(path).config, path)
+    for text in ("nothing came in time", "TLS handshake failed", "something else"):
+        found = advice(ChannelError(text), place)
+        assert f"`curl -v {url}`" in found.remedy
+        assert "443" not in found.remedy.replace(url, "")
+
+
 def errors(texts: st.SearchStrategy[str]) -> st.SearchStrategy[Exception]:
     """Errors of every kind there is, with such texts."""
     kinds = (ChannelError, CertificateError, MeetingEnded, RemoteProtocolError, OSError)
@@ -228,7 +248,7 @@ def errors(texts: st.SearchStrategy[str]) -> st.SearchStrategy[Exception]:
     )
 
 
-@given(errors(st.text()), st.builds(Where, st.text(), st.text(), st.none() | st.text(), st.text()))
+@given(errors(st.text()), st.builds(Where, st.text(), st.text(), st.text(), st.none() | st.text(), st.text()))
 def test_there_is_an_advice_whatever_happens(error: Exception, where: Where) -> None:
     found = advice(error, where)
     assert isinstance(found, Advice)

@@ -116,7 +116,7 @@ def test_local_programs_hear_of_people_and_messages(case: Case) -> None:
             "message",
             {"topic": "T", "text": "text", "sender_id": "s", "sender_name": "S", "timestamp": "2026", "id": "1"},
         ),
-        ("state", {"state": "streaming", "reason": "connected", "epoch": 3}),
+        ("state", {"state": "streaming", "reason": "connected", "epoch": 3, "event": "connected", "detail": {}}),
     ]
 
 
@@ -244,3 +244,28 @@ def test_the_watchdog_is_fed_in_time_and_only_while_all_makes_progress(case: Cas
     case.healthy = True
     case.reporter.heartbeat()
     assert case.notifier.told == ["watchdog"]
+
+
+def test_since_when_it_is_in_the_room_or_not_goes_by_no_renewal_and_no_attempt(case: Case) -> None:
+    reporter = case.reporter
+    began = reporter.room_since
+    case.attempt_fails(1)
+    assert reporter.room_since == began < reporter.since
+    case.streams(2)
+    came = reporter.room_since
+    assert came == reporter.since
+    reporter.state(State.RENEWING, 2, "renewing", None)
+    assert reporter.room_since == came < reporter.since
+    case.attempt_fails(3)
+    assert came < reporter.room_since < reporter.since, "it left with the first state out of the room"
+
+
+def test_an_end_that_is_no_fault_has_its_remedy_in_the_status_while_it_is_waited_out(case: Case) -> None:
+    case.streams(1)
+    twin = ChannelClosed("the server closed the connection with code 4005", 4005)
+    case.reporter.state(State.WAITING, 1, str(twin), twin)
+    assert case.reporter.faults.all() == ()
+    assert case.reporter.remedy is not None
+    assert "its own session.participant.id" in case.reporter.remedy
+    case.streams(2)
+    assert case.reporter.remedy is None

@@ -24,6 +24,12 @@ def looking() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "resolve"]
 
 
+@pytest.fixture(autouse=True)
+def _alone() -> None:
+    """What earlier tests gave up has ended: it would count among those that are under way."""
+    wait_until(lambda: not looking(), 3 * GUARD_S, "the look-ups of others to end")
+
+
 def failed(host: str, times: Times = SHORT, within_s: float = GUARD_S) -> str:
     with pytest.raises(ChannelError) as raised:
         resolve(host, 443, Cancel(), time.monotonic() + within_s, times)
@@ -36,8 +42,8 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     over = threading.Event()
     real = socket.getaddrinfo
 
-    def hang(host: str, port: int, **options: int) -> object:
-        if host.endswith(".example"):
+    def hang(host: bytes, port: int, **options: int) -> object:
+        if host.endswith(b".example"):
             over.wait(GUARD_S)
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return real(host, port, **options)

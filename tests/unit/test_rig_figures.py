@@ -64,19 +64,87 @@ def test_the_table_is_for_a_person() -> None:
     assert lines[1].split() == ["gap_ms", "30.25", "MISSED", "≤", "24"]
 
 
-def test_a_session_writes_its_figures_and_fails_on_a_missed_bound(tmp_path: Path) -> None:
-    (tmp_path / "test_it.py").write_text("def test_it(figures):\n    figures.add('gap_ms', 30, max=24)\n")
+def session(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the tests that stand in that folder, with figures to `out.json` there."""
     options = ["-p", "tests.conftest", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "--figures-json", tmp_path / "out.json", tmp_path / "test_it.py"],
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "--figures-json", tmp_path / "out.json", *arguments, tmp_path],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
+
+
+def test_a_session_writes_its_figures_and_fails_on_a_missed_bound(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_it(figures):\n    figures.add('gap_ms', 30, max=24)\n")
+    done = session(tmp_path)
     assert done.returncode == 1
     assert "1 passed" in done.stdout
     assert "MISSED ≤ 24" in done.stdout
     assert json.loads((tmp_path / "out.json").read_text())["bounds"] == {"gap_ms": {"max": 24, "met": False}}
+
+
+def test_a_session_of_several_processes_has_the_figures_of_all(tmp_path: Path) -> None:
+    (tmp_path / "test_one.py").write_text("def test_it(figures):\n    figures.add('gap_ms', 30, max=24)\n")
+    (tmp_path / "test_two.py").write_text("def test_it(figures):\n    figures.add('lost_s', float('nan'))\n")
+    done = session(tmp_path, "-n", "2")
+    assert done.returncode == 1
+    assert "2 passed" in done.stdout
+    assert "MISSED ≤ 24" in done.stdout
+    assert json.loads((tmp_path / "out.json").read_text()) == {
+        "figures": {"gap_ms": 30, "lost_s": None},
+        "bounds": {"gap_ms": {"max": 24, "met": False}},
+    }
+
+
+MARKED = """
+import pytest
+
+def test_measures(figures): pass
+
+@pytest.mark.undisturbed
+def test_measures_what_nobody_can_disturb(figures): pass
+
+@pytest.mark.waits
+def test_measures_while_it_waits(figures): pass
+
+@pytest.mark.waits
+@pytest.mark.full
+def test_takes_minutes(figures): pass
+
+def test_measures_nothing(): pass
+"""
+
+
+def test_what_may_run_beside_what(tmp_path: Path) -> None:
+    """Each test has one of the three ways, so that none is run twice or not at all."""
+    (tmp_path / "test_it.py").write_text(MARKED)
+
+    def those(way: str) -> list[str]:
+        said = session(tmp_path, "-q", "--collect-only", "-m", way).stdout
+        return [line.rpartition("::")[2] for line in said.splitlines() if "::" in line]
+
+    assert {way: those(way) for way in ("alone", "waits and not alone", "not alone and not waits")} == {
+        "alone": ["test_measures", "test_takes_minutes"],
+        "waits and not alone": ["test_measures_while_it_waits"],
+        "not alone and not waits": ["test_measures_what_nobody_can_disturb", "test_measures_nothing"],
+    }
+
+
+def test_the_figures_of_several_sessions_are_joined(tmp_path: Path) -> None:
+    one, two = Figures(), Figures()
+    one.add("gap_ms", 30, max=24)
+    two.add("frames", 1500)
+    paths = [tmp_path / "one.json", tmp_path / "two.json"]
+    one.write(paths[0])
+    two.write(paths[1])
+    subprocess.run(
+        [sys.executable, "-m", "tests.rig.figures", tmp_path / "new" / "all.json", *paths], cwd=ROOT, check=True
+    )
+    assert json.loads((tmp_path / "new" / "all.json").read_text()) == {
+        "figures": {"gap_ms": 30, "frames": 1500},
+        "bounds": {"gap_ms": {"max": 24, "met": False}},
+    }
 
 
 def test_numbers_of_numpy_are_written_too(tmp_path: Path) -> None:

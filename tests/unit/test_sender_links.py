@@ -18,7 +18,7 @@ from ingestd.threads.mailbox import LinkEnded
 from tests.rig.process import wait_until
 from tests.rig.scripted_ports import ScriptedLink
 from tests.unit.peers import GUARD_S, Peer, Task
-from tests.unit.sender_case import Case, Talker, numbers, wait_sent
+from tests.unit.sender_case import Case, Talker, is_whole, numbers, wait_sent
 from tests.unit.threads_case import running
 
 TEXT, CLOSE, PING = 1, 8, 9
@@ -34,12 +34,6 @@ def case() -> Iterator[Case]:
 def all_numbers(*links: ScriptedLink) -> list[int]:
     """What went to the links together, in the order of the microphone."""
     return sorted(number for link in links for number in numbers(link.media) if number)
-
-
-def is_whole(case: Case, sent: list[int]) -> bool:
-    """In order, none twice, and none missing but what the pacer says it dropped, as after a stall of this machine."""
-    missing = sent[-1] - sent[0] + 1 - len(sent)
-    return sent == sorted(set(sent)) and missing <= case.thread._pacer.dropped_frames
 
 
 def decoded(text: bytes) -> wire.Event | None:

@@ -198,7 +198,7 @@ def test_a_device_that_is_opened_again_has_its_second_too(case: Case) -> None:
     case.sink.takes = lambda _samples: 0
     opened = case.sink.opened
     while case.sink.opened == opened:
-        case.run(0.02)
+        case.run(0.03)
     case.run(0.9)
     assert case.changes()[-1].error is None
     case.run(0.2)

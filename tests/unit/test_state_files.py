@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingestd.system.state_files import state_directory, write_state
+from tests.unit.descriptors import left_open, open_descriptors
 
 
 def test_the_state_directory_is_the_first_that_systemd_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +103,6 @@ def test_a_file_that_cannot_be_put_in_place_leaves_the_old_one_and_no_rest(tmp_p
     (tmp_path / "state/inside").touch()
     assert write_state(tmp_path / "state", b"x") is not None
     assert os.listdir(tmp_path) == ["state"]
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     write_state(tmp_path / "state", b"x")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not left_open(before)

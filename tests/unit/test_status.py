@@ -14,8 +14,11 @@ import pytest
 
 from ingestd import status
 from ingestd.audio.ports import Negotiated
+from ingestd.core import wire
+from ingestd.core.lifecycle import State
+from ingestd.core.outbox import Outbox, Outcome, Waiting
 from ingestd.core.playout import Playout
-from ingestd.errors import ChannelClosed
+from ingestd.errors import ChannelClosed, MeetingEnded
 from ingestd.reporter import Reporter
 from ingestd.system.notify import Notifier
 from ingestd.threads.capture import Microphone
@@ -29,7 +32,7 @@ from tests.unit.supervisor_case import Case
 
 KEYS = {
     "": {"state", "reason", "since", "session", "uplink", "downlink", "devices", "messaging", "faults"},
-    "session": {"call_id", "epoch", "started", "reconnects"},
+    "session": {"call_id", "epoch", "start", "started", "reconnects", "failed"},
     "uplink": {"frames", "dropped", "backlog_ms", "latency_ms", "ppm", "level_dbfs", "peak_dbfs", "xruns"},
     "downlink": {
         "frames",
@@ -45,6 +48,7 @@ KEYS = {
     },
     "devices": {"capture", "playback"},
     "clocks": {"capture_ppm", "playback_ppm", "server_ppm"},
+    "control": {"clients", "cut_off", "refused", "missed", "dropped"},
 }
 
 
@@ -54,7 +58,8 @@ class Parts:
     def __init__(self) -> None:
         self.case = Case()
         self.microphone = Microphone()
-        self.sender = SenderThread(self.microphone, self.case.mailbox)
+        self.outbox = Outbox()
+        self.sender = SenderThread(self.microphone, self.case.mailbox, self.outbox)
         self.playout = Playout(400)
         self.speaker = Speaker(ScriptedSink(), self.playout, self.case.mailbox)
         self.receiver = ReceiverThread(self.speaker, self.playout, self.case.mailbox)
@@ -62,7 +67,16 @@ class Parts:
 
     def snapshot(self) -> dict[str, Any]:
         return status.snapshot(
-            self.case.call, self.reporter, self.microphone, self.sender, self.receiver, self.case.mailbox
+            self.case.call,
+            self.reporter,
+            self.microphone,
+            self.sender,
+            self.receiver,
+            self.case.mailbox,
+            self.outbox,
+            ("CHAT",),
+            (),
+            {"clients": 1, "cut_off": 0, "refused": 0, "missed": 0, "dropped": 0},
         )
 
 
@@ -96,31 +110,62 @@ def test_before_the_first_session(parts: Parts) -> None:
     assert shown["faults"] == []
 
 
+def test_whether_a_call_is_wanted_by_itself(parts: Parts) -> None:
+    assert parts.snapshot()["session"]["start"] == "auto"
+    parts.case.call.plan = parts.case.call.plan._replace(demand=True)
+    assert parts.snapshot()["session"]["start"] == "demand"
+
+
+def test_failures_are_counted_by_what_was_wrong(parts: Parts) -> None:
+    for epoch, error in enumerate((ChannelClosed("away", 1001), ChannelClosed("away again", 1001), OSError("x")), 1):
+        parts.reporter.state(State.WAITING, epoch, str(error), error)
+    parts.reporter.state(State.STANDBY, 4, "over", MeetingEnded("the meeting has ended"))
+    parts.reporter.state(State.WAITING, 5, "no failure", None)
+    assert parts.snapshot()["session"]["failed"] == {"closed-1001": 2, "unforeseen": 1}
+
+
 def test_a_call_and_its_end(parts: Parts) -> None:
     link = parts.case.streaming()
     link.joined = True
     link.liveness.rtt_ms = 12.3456
-    link.messages_sent = 2
     link.wire_faults["oversize"] = 1
     shown = parts.snapshot()
     session = shown["session"]
     assert (shown["state"], session["call_id"], session["epoch"], session["joined"]) == ("streaming", "call", 1, True)
     assert session["rtt_ms"] == 12.3
     assert session["started"].endswith("+00:00")
-    assert (shown["messaging"]["sent"], shown["messaging"]["refused"]) == (2, {"oversize": 1})
+    assert shown["messaging"]["refused"] == {"oversize": 1}
     parts.case.post(LinkEnded(1, ChannelClosed("cut")))
     shown = parts.snapshot()
     assert (shown["state"], shown["session"]["call_id"], shown["session"]["started"]) == ("waiting", None, None)
     assert shown["next_attempt_in_s"] == pytest.approx(0.5)
-    assert (shown["messaging"]["sent"], shown["messaging"]["refused"]) == (2, {"oversize": 1}), "what was, was"
+    assert shown["messaging"]["refused"] == {"oversize": 1}, "what was, was"
     parts.case.after(1)
     again = parts.case.connect()
-    again.messages_sent = 3
     again.wire_faults["oversize"] = 1
     shown = parts.snapshot()
-    assert (shown["messaging"]["sent"], shown["messaging"]["refused"]) == (5, {"oversize": 2})
+    assert shown["messaging"]["refused"] == {"oversize": 2}
     assert (shown["session"]["epoch"], shown["session"]["reconnects"]) == (2, 1)
     assert shown["next_attempt_in_s"] is None
+
+
+def test_messages_are_counted_by_what_became_of_them(parts: Parts) -> None:
+    told: list[Outcome] = []
+    for until_s in (1.0, 2.0, 3.0):
+        assert parts.outbox.put(Waiting(b"x", 0.0, until_s, told.append))
+    parts.outbox.expire(1.0)
+    taken = parts.outbox.take(1.0)
+    assert taken is not None
+    parts.outbox.sent(taken)
+    parts.reporter.room_event(wire.Message("CHAT", "x", None, None, None, None))
+    shown = parts.snapshot()["messaging"]
+    assert {key: shown[key] for key in ("topics", "sent", "received", "waiting", "expired")} == {
+        "topics": ["CHAT"],
+        "sent": 1,
+        "received": 1,
+        "waiting": 1,
+        "expired": 1,
+    }
 
 
 def test_what_was_counted_is_shown_in_its_unit(parts: Parts) -> None:
@@ -221,9 +266,10 @@ def test_a_lost_device_shows_since_when(parts: Parts) -> None:
 def test_faults_say_what_how_often_and_when(parts: Parts) -> None:
     wall = 1_700_000_000.25
     parts.reporter.faults.add("session", "k", "can't reach it", 1.0, wall - 60)
-    parts.reporter.faults.add("session", "k", "can't reach it; check the network", 61.0, wall, "means", "helps")
+    parts.reporter.faults.add("session", "k", "can't reach it; check the network", 61.0, wall, "means", "helps", "dns")
     last = "2023-11-14T22:13:20.250+00:00"
-    what = {"what": "can't reach it; check the network", "meaning": "means", "remedy": "helps"}
+    kind = {"area": "session", "name": "dns"}
+    what = {**kind, "what": "can't reach it; check the network", "meaning": "means", "remedy": "helps"}
     shown = {**what, "last": last, "count": 2, "over": False}
     assert parts.snapshot()["faults"] == [shown]
     parts.reporter.faults.over("session", 62.0)
@@ -261,3 +307,12 @@ def test_it_stays_whole_while_other_threads_count(parts: Parts) -> None:
         other.join()
         sys.setswitchinterval(interval)
     assert broke == []
+
+
+def test_how_long_the_first_room_audio_took_is_of_the_present_link(parts: Parts) -> None:
+    link = parts.case.streaming()
+    assert parts.snapshot()["session"]["first_audio_s"] is None
+    parts.receiver.first_media = (link.epoch, parts.case.connections.opened_s + 0.25)
+    assert parts.snapshot()["session"]["first_audio_s"] == 0.25
+    parts.receiver.first_media = (link.epoch + 1, parts.case.connections.opened_s + 0.25)
+    assert parts.snapshot()["session"]["first_audio_s"] is None

@@ -112,9 +112,9 @@ class Exclusive(ssl.SSLSocket):
     calls = 0
     overlaps = 0
 
-    def recv(self, *args: Any) -> bytes:
+    def read(self, *args: Any) -> bytes:
         with self.alone():
-            return super().recv(*args)
+            return super().read(*args)
 
     def send(self, *args: Any) -> int:
         with self.alone():
@@ -322,6 +322,8 @@ def test_errors_are_described_in_one_line_without_pythons_dressing(ca: trustme.C
     assert stream.describe(ConnectionRefusedError(111, "Connection refused")) == "Connection refused"
     assert stream.describe(TimeoutError("timed out")) == "timed out"
     assert stream.describe(ValueError()) == "ValueError"
+    eof = ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol (_ssl.c:2393)")
+    assert stream.describe(eof) == "the other side closed it without a word"
     near, far = tcp_pair()
     server = Task(lambda: server_tls(ca).wrap_socket(far, server_side=True))
     with pytest.raises(ssl.SSLError) as raised:
@@ -331,3 +333,43 @@ def test_errors_are_described_in_one_line_without_pythons_dressing(ca: trustme.C
     with pytest.raises(OSError, match=r"."):
         server.result()
     far.close()
+
+
+def test_a_write_after_the_peer_cut_tls_says_who_closed(ca: trustme.CA) -> None:
+    """Which thread notices first is chance: what the sender says has to be as plain as what the receiver says."""
+    near, far = tls_pair(ca)
+    cut = Stream(near)
+    socket.socket(fileno=far.detach()).close()
+    with pytest.raises(ChannelClosed, match="closed the connection without a close frame"):
+        read_to(cut, 1)
+
+    def write() -> None:
+        for _ in range(1000):  # the first may still be taken: the kernel has not heard the peer's answer yet
+            cut.write(b"x")
+
+    with pytest.raises(ChannelClosed, match=r"lost while sending: (the other side|Broken|Connection)") as lost:
+        write()
+    assert "ssl" not in str(lost.value), "in plain words"
+    cut.close()
+
+
+@pytest.mark.parametrize("cipher", ["1.3", "ECDHE-ECDSA-AES256-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"])
+def test_a_write_adds_no_more_on_the_wire_than_is_allowed_for(ca: trustme.CA, cipher: str) -> None:
+    context = client_tls(ca)
+    if cipher != "1.3":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(to_client, to_server, server_hostname="localhost")
+    server = server_tls(ca).wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, server, client, server, client):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    assert cipher in f"{client.version()} {client.cipher()}"
+    to_server.read()
+    for size in range(400, 500):
+        client.write(bytes(size))
+        assert size < len(to_server.read()) <= size + stream._RECORD_BYTES
+    near, far = tls_pair(ca)
+    with near, far:
+        assert Stream(near).record_bytes == stream._RECORD_BYTES

@@ -105,6 +105,20 @@ def test_hanging_up_lasts_until_a_call_is_asked_for(demand: bool) -> None:
     assert case.ask(Request.CALL) == "creating"
 
 
+@pytest.mark.parametrize("server", ["closes", "says nothing"])
+def test_a_device_that_was_hung_up_says_so_and_not_how_the_connection_ended(server: str) -> None:
+    case = Case()
+    case.begin()
+    case.connect()
+    case.ask(Request.HANG_UP)
+    if server == "closes":
+        case.post(LinkEnded(1, ChannelClosed("the server closed the connection with code 1000", 1000)))
+    else:
+        case.after(5)
+    assert case.state() is State.STANDBY
+    assert case.reporter.states[-1] == (State.STANDBY, 1, "hung up on request", None)
+
+
 @pytest.mark.parametrize("when", ["creating", "connecting", "waiting"])
 def test_hanging_up_before_there_is_a_call(when: str) -> None:
     case = Case()

@@ -161,7 +161,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def at_most_two_links_are_open_and_no_user_is_lost(self) -> None:
         assert all(link.users >= 0 for link in self.links)
-        used = [link for slot in self.case.slots for link in slot._using]
+        used = [link for slot in self.case.slots for link in slot.using]
         ours = self.case.connections._present()
         assert all(link in ours or link in used for link in self.links if link.users > 0), "nobody's link is open"
         assert len(ours) <= 2

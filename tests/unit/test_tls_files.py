@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import ssl
+import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -40,8 +42,11 @@ def issue(folder: Path, ca: trustme.CA) -> tuple[Path, Path]:
 
 
 def fault(files: TlsFiles) -> str:
+    with pytest.raises(BackendError) as checked:
+        files.check()
     with pytest.raises(BackendError) as raised:
         files.context()
+    assert str(checked.value) == str(raised.value)
     assert raised.value.fault is BackendFault.TLS
     return str(raised.value)
 
@@ -104,6 +109,11 @@ def test_a_key_that_wants_a_password_is_a_fault_and_asks_nobody(own: tuple[Path,
     assert "can't load backend.client_cert (" in fault(TlsFiles(None, own))
 
 
+def test_good_files_are_found_good(ca_file: Path, own: tuple[Path, Path]) -> None:
+    TlsFiles(ca_file, own).check()
+    TlsFiles().check()
+
+
 def test_files_that_stay_as_they_are_are_loaded_once(ca_file: Path, own: tuple[Path, Path]) -> None:
     files = TlsFiles(ca_file, own)
     assert files.context() is files.context()
@@ -141,11 +151,76 @@ def test_a_file_that_went_away_is_a_fault_also_after_a_good_one(ca_file: Path) -
     assert "No such file" in fault(files)
 
 
-def test_the_systems_authorities_are_taken_anew_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    system = tmp_path / "system.pem"
-    monkeypatch.setenv("SSL_CERT_FILE", str(system))
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+def shakes_hands(context: ssl.SSLContext, ca: trustme.CA) -> bool:
+    """Whether a server that `ca` vouches for is trusted."""
+    server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("broker.example").configure_cert(server_tls)
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(down, up, server_hostname="broker.example")
+    server = server_tls.wrap_bio(up, down, server_side=True)
+    for _ in range(4):
+        for end in (client, server):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+            except ssl.SSLCertVerificationError:
+                return False
+    return client.version() is not None
+
+
+@dataclass(frozen=True)
+class System:
+    """Where a system has its authorities: all in one file, and one by one in a folder, found there by their hashes."""
+
+    file: Path
+    folder: Path
+
+    def in_file(self, *cas: trustme.CA) -> None:
+        for one in cas:
+            one.cert_pem.write_to_path(str(self.file), append=True)
+
+    def in_folder(self, *cas: trustme.CA) -> None:
+        for number, one in enumerate(cas):
+            one.cert_pem.write_to_path(str(self.folder / f"{number}.pem"))
+        subprocess.run(["openssl", "rehash", str(self.folder)], check=True)
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
+    system = System(tmp_path / "system.pem", tmp_path / "certs")
+    system.folder.mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(system.file))
+    monkeypatch.setenv("SSL_CERT_DIR", str(system.folder))
+    return system
+
+
+def test_a_file_that_the_environment_names_is_trusted_beside_a_folder_that_holds_more(system: System) -> None:
+    corp, *debians = (trustme.CA() for _ in range(3))
+    system.in_file(corp)
+    system.in_folder(*debians)
+    assert [shakes_hands(TlsFiles().context(), one) for one in (corp, *debians)] == [True, True, True]
+
+
+def test_one_appended_to_the_systems_file_is_trusted_where_the_folder_has_another_instead(system: System) -> None:
+    debians, snakeoil, appended = [trustme.CA(), trustme.CA()], trustme.CA(), trustme.CA()
+    system.in_file(*debians, appended)
+    system.in_folder(*debians, snakeoil)
+    assert all(shakes_hands(TlsFiles().context(), one) for one in (*debians, snakeoil, appended))
+    assert not shakes_hands(TlsFiles().context(), trustme.CA())
+
+
+def test_two_authorities_of_one_name_are_both_trusted(system: System, ca_file: Path) -> None:
+    # OpenSSL looks into the folder only for a name that it has not loaded yet.
+    old, new = (trustme.CA(organization_name="Corp", organization_unit_name="CA") for _ in range(2))
+    system.in_file(old)
+    system.in_folder(old)
+    new.cert_pem.write_to_path(str(ca_file))
+    assert [shakes_hands(TlsFiles(ca_file).context(), one) for one in (old, new)] == [True, True]
+
+
+def test_the_systems_authorities_are_taken_anew_too(system: System) -> None:
     files = TlsFiles()
     assert authorities(files) == 0
-    trustme.CA().cert_pem.write_to_path(str(system))
+    system.in_file(trustme.CA())
     assert authorities(files) == 1

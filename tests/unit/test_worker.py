@@ -8,6 +8,7 @@ import pytest
 
 from ingestd.threads.mailbox import Mailbox, WorkerDied
 from ingestd.threads.worker import Worker
+from tests.unit.exactly import exactly
 from tests.unit.peers import GUARD_S
 
 
@@ -47,7 +48,7 @@ def test_no_worker_dies_unseen(error: BaseException) -> None:
     worker = Failing(mailbox, error)
     worker.start()
     assert worker.join(GUARD_S)
-    assert mailbox.take_all() == [WorkerDied("failing", error)]
+    assert exactly(mailbox.take_all()) == exactly([WorkerDied("failing", error)])
 
 
 def test_a_worker_that_was_never_started_counts_as_ended() -> None:

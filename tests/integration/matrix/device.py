@@ -139,7 +139,9 @@ class WatchedDevice:
         return status, took_s
 
     def kill(self) -> None:
-        """Ends it at once, and everything that belongs to it here."""
+        """Ends it at once, and everything that belongs to it here; nothing where that was done."""
+        if self._ended:
+            return
         self._ended = True
         if hasattr(self, "_client"):
             self._client.close()

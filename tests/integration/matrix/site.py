@@ -30,6 +30,7 @@ QUICK: Mapping[str, Any] = {
     "rejoin_most_s": 0.8,
     "good_after_s": 0.2,
     "hurry_every_s": 0.2,
+    "reconnect_every_s": 0.05,
     "attempt_s": 8.0,
     "dns_s": 1.0,
     "connect_rounds_s": [0.5, 0.5],
@@ -55,7 +56,7 @@ class Site:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._stack = ExitStack()
-        self._devices = 0
+        self._devices: list[WatchedDevice] = []
         self._led = 0
         self._api_is_elsewhere = False
         self.no_names = resolver.why_not()
@@ -110,10 +111,16 @@ class Site:
 
     def device(self, times: Mapping[str, Any] | None = QUICK, **session: Any) -> WatchedDevice:
         """A device of this site; who calls ends it."""
-        self._devices += 1
         config = {**self.config, "session": {**self.config["session"], **session}}
         prefix = self.resolver.command() if self.resolver else ()
-        return WatchedDevice(self.directory / f"device{self._devices}", config, times, prefix)
+        device = WatchedDevice(self.directory / f"device{len(self._devices)}", config, times, prefix)
+        self._devices.append(device)
+        return device
+
+    def end_devices(self) -> None:
+        """Ends those that nobody ended: a case that failed leaves none, which would be the next one's twin."""
+        for device in self._devices:
+            device.kill()
 
     @property
     def token_file(self) -> Path:
@@ -149,7 +156,7 @@ class Site:
         def one_is_free() -> list[int]:
             return [number for number, door in enumerate(self._doors) if not door.stats().active]
 
-        free = wait_until(one_is_free, 5.0, "a door that nobody uses")
+        free = wait_until(one_is_free, 20, "a door that nobody uses")
         self._led = free[0]
         self._lead()
 

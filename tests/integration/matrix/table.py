@@ -179,7 +179,7 @@ TABLE: dict[str, Row] = {
     ),
     "cut_mid_frame": Row(
         PASSES,
-        r"reset|closed|aborted|can't reach|IncompleteRead|without data\.wsUrl",
+        r"reset|closed|aborted|can't reach|within the answer|without data\.wsUrl|dropped without a word",
         answered(body="truncated"),
         next_door(lambda p: p.cut_mid_frame(600)),
         opened("cut_mid_frame"),
@@ -188,7 +188,7 @@ TABLE: dict[str, Row] = {
     "1001": _closed(1001),
     "1006": Row(
         PASSES,
-        r"closed|cut|ended",
+        r"closed|cut|ended|dropped without a word",
         "as `reset`: HTTP knows no close frame that could be missing",
         upgraded("raw_upgrade", data=b"", says=r"closed the connection"),
         opened("drop"),

@@ -15,6 +15,8 @@ from tests.integration.matrix.site import QUICK
 from tests.integration.matrix.strikes import Kind
 from tests.integration.matrix.table import MOMENTS, TABLE, Cell, cells
 
+pytestmark = pytest.mark.usefixtures("own_network")
+
 BY_ITSELF = [cell for cell in cells(*MOMENTS) if cell.kind is not Kind.PERSON]
 
 

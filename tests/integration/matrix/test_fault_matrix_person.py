@@ -15,6 +15,8 @@ from tests.integration.matrix.site import QUICK
 from tests.integration.matrix.strikes import Kind
 from tests.integration.matrix.table import MOMENTS, Cell, cells
 
+pytestmark = pytest.mark.usefixtures("own_network")
+
 Heal = Literal["token", "reconnect"]
 CELLS = [cell for cell in cells(*MOMENTS) if cell.kind is Kind.PERSON]
 HEALED: list[tuple[Cell, Heal]] = [(cell, "token") for cell in CELLS]

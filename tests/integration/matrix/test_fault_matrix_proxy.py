@@ -13,6 +13,8 @@ from tests.integration.matrix.life import GONE_S
 from tests.integration.matrix.site import QUICK, Site
 from tests.standin.client import SocketFault
 
+pytestmark = pytest.mark.usefixtures("own_network")
+
 PERSON = (403, 407)
 PASSES = (502, 503, None)
 WHERE = ("creating", "connecting")

@@ -16,6 +16,8 @@ from tests.integration.matrix.site import Site
 from tests.integration.matrix.strikes import Kind
 from tests.integration.matrix.table import Cell, cells
 
+pytestmark = pytest.mark.usefixtures("own_network")
+
 HANGING = ("name_server_silent", "black_hole", "stall", "hangs", "trickle")
 """They hold the attempt until its time is over; it is stopped in the midst of it."""
 INTO_IT_S = 0.2
@@ -74,6 +76,7 @@ def _struck_later(site: Site, cell: Cell) -> Iterator[None]:
     try:
         yield
     finally:
+        site.end_devices()
         site.mend()
         site.empty_doors()
 

@@ -1,0 +1,40 @@
+"""`ingestctl watch`: what its keys do, and what they show of what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ingestd.ctl.feed import Feed
+from ingestd.ctl.paint import Style
+from ingestd.ctl.reading import Reading
+from ingestd.ctl.watch import mute_or_unmute
+from tests.unit.control_case import control
+
+
+def test_a_mute_that_a_restart_will_not_know_is_told_in_red(tmp_path: Path) -> None:
+    refused: list[str] = []
+    with control(tmp_path) as served:
+        feed = Feed(served.path, [], refused.append)
+        feed.poll()
+        assert mute_or_unmute(feed, Reading({})) is None, "it is kept, and seen all over the screen"
+        assert served.mute.on
+        (tmp_path / "sound.json").unlink()
+        (tmp_path / "sound.json").mkdir()  # even root can't write it now
+        for muted, what in ((True, "the microphone is open"), (False, "the microphone is muted")):
+            told = mute_or_unmute(feed, Reading({"uplink": {"muted": muted}}))
+            assert told is not None
+            assert told.style is Style.BAD
+            assert told.text.startswith(f"{what}, but a restart will not know: ")
+            assert "sound.json" in told.text
+            assert served.mute.on is not muted
+        feed.close()
+    assert refused == []
+
+
+def test_a_daemon_that_is_gone_is_told_instead(tmp_path: Path) -> None:
+    refused: list[str] = []
+    with control(tmp_path) as served:
+        feed = Feed(served.path, [], refused.append)
+        assert mute_or_unmute(feed, Reading({})) is None
+    feed.close()
+    assert refused == ["no ingestd answers"]
