@@ -10,8 +10,8 @@ from typing import Final
 from ingestd.errors import DeviceError
 
 _CODES: Final = {os.strerror(code): code for code in errno.errorcode}
-_NOT_ALLOWED: Final = "is this user in the group audio, and /dev/snd open to the service?"
-_ABSENT: Final = "is it plugged in? `{tool} -l` lists the cards, `{tool} -L` the names to use"
+_NOT_ALLOWED: Final = "this user has to be in the group audio, and /dev/snd open to the service"
+_ABSENT: Final = "is it plugged in? `ingestctl devices` lists the names there are"
 _OPENING: Final = {
     errno.ENOENT: _ABSENT,
     errno.ENODEV: _ABSENT,
@@ -19,10 +19,10 @@ _OPENING: Final = {
     errno.EBUSY: "another program has it; `fuser -v /dev/snd/*` says which",
     errno.EACCES: _NOT_ALLOWED,
     errno.EPERM: _NOT_ALLOWED,
-    errno.EIO: "is it plugged in, and is its sound server well?",
-    errno.ECONNREFUSED: "is its sound server running, and may this user reach it?",
+    errno.EIO: "see that it is plugged in and its sound server is well",
+    errno.ECONNREFUSED: "see that its sound server runs and this user may reach it",
 }
-_OTHERWISE: Final = "see `{tool} -L` for the names there are"
+_OTHERWISE: Final = "`ingestctl devices` lists the names there are"
 _LOSING: Final = {
     errno.ENODEV: "it was pulled out",
     errno.EBADFD: "it was pulled out, or its driver failed",
@@ -38,9 +38,8 @@ def code_of(error: Exception) -> int | None:
 
 def cant_open(kind: str, device: str, code: int | None, text: str = "") -> DeviceError:
     """The error of a device that could not be opened. `text` is for faults without an errno."""
-    tool = "arecord" if kind == "capture" else "aplay"
     what = text if code is None else os.strerror(code)
-    hint = _OPENING.get(code or 0, _OTHERWISE).format(tool=tool)
+    hint = _OPENING.get(code or 0, _OTHERWISE)
     return DeviceError(f"can't open {kind} device {device!r}: {what}; {hint}")
 
 

@@ -1,4 +1,4 @@
-"""A control of the card's own mixer: its level, and that it is not muted."""
+"""The controls of a card's own mixer: one is set and unmuted, all are read."""
 
 from __future__ import annotations
 
@@ -74,3 +74,56 @@ def _level(kind: Literal["capture", "playback"], mixer: Any, level_percent: floa
         direction = alsaaudio.PCM_CAPTURE if capture else alsaaudio.PCM_PLAYBACK
         mixer.setvolume(round(level_percent), alsaaudio.MIXER_CHANNEL_ALL, direction)
     return None
+
+
+class ControlState(NamedTuple):
+    """How one simple control stands, of the one direction that was asked for."""
+
+    mixer: str
+    """As `amixer -D` takes it."""
+    control: str
+    """Its name, with `,1` for the second of that name."""
+    on: bool | None
+    """False where every channel is switched off; None where it has no switch."""
+    level_percent: int | None
+    """The loudest channel's; None where it has no level."""
+
+
+def mixer_states(kind: Literal["capture", "playback"], device: str) -> list[ControlState]:
+    """All controls that go with a PCM, as they stand; none where it has no mixer. Changes nothing."""
+    for mixer_name in mixers_of(device):
+        try:
+            names = alsaaudio.mixers(device=mixer_name)
+        except alsaaudio.ALSAAudioError:
+            continue
+        seen: dict[str, int] = {}
+        states = []
+        for name in names:
+            index = seen[name] = seen.get(name, -1) + 1
+            state = _state(kind, mixer_name, name, index)
+            if state is not None:
+                states.append(state)
+        return states
+    return []
+
+
+def _state(kind: Literal["capture", "playback"], mixer_name: str, name: str, index: int) -> ControlState | None:
+    capture = kind == "capture"
+    of_kind = "Capture" if capture else "Playback"
+    try:
+        mixer = alsaaudio.Mixer(control=name, id=index, device=mixer_name)
+    except alsaaudio.ALSAAudioError:
+        return None
+    try:
+        on = level = None
+        if {"Mute", f"{of_kind} Mute"} & set(mixer.switchcap()):
+            on = any(mixer.getrec()) if capture else not all(mixer.getmute())
+        if {"Volume", f"{of_kind} Volume"} & set(mixer.volumecap()):
+            level = max(mixer.getvolume(alsaaudio.PCM_CAPTURE if capture else alsaaudio.PCM_PLAYBACK))
+    except (alsaaudio.ALSAAudioError, ValueError):
+        return None
+    finally:
+        mixer.close()
+    if on is None and level is None:
+        return None
+    return ControlState(mixer_name, f"{name},{index}" if index else name, on, level)

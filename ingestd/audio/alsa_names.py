@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 _HARDWARE: Final = re.compile(r"(?:plug)?hw:(?:CARD=)?(?P<card>[^,'\"\s]+)")
+_CARD_AND_DEVICE: Final = re.compile(r"(?:plug)?hw:(?:CARD=)?(?P<card>[^,'\"\s]+)(?:,(?:DEV=)?(?P<device>\d+).*)?")
 _PLUGGED: Final = re.compile(r"plug:(?:SLAVE=)?(['\"]?)(?P<device>.+?)\1")
 _OF_A_CARD: Final = re.compile(r"\bCARD=(?P<card>[^,'\"\s]+)")
 
@@ -18,6 +19,12 @@ def through_plug(device: str) -> str | None:
         return "plug" + device
     escaped = device.replace("\\", "\\\\").replace("'", "\\'")
     return f"plug:'{escaped}'"
+
+
+def card_and_device(device: str) -> tuple[str, int] | None:
+    """The card (its id or number) and the PCM of it that a name stands for; None for names of another kind."""
+    found = _CARD_AND_DEVICE.fullmatch(device)
+    return (found["card"], int(found["device"] or 0)) if found else None
 
 
 def mixers_of(device: str) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ class Opener:
                 return found
             close_pcm(found.pcm)
             refusal = f"{kind} device {self._device!r} gives {found}"
-        raise UnfitDeviceError(f"{refusal}, and ALSA's plug can't convert it; `arecord -L` and `aplay -L` list others")
+        raise UnfitDeviceError(f"{refusal}, and ALSA's plug can't convert it; `ingestctl devices` lists others")
 
     def _open_as(self, name: str, channels: int) -> Any:
         return alsaaudio.PCM(

@@ -1,4 +1,4 @@
-"""libasound by ctypes, for the two things pyalsaaudio can't do: keep it silent, and look for a device in passing.
+"""libasound by ctypes, for what pyalsaaudio can't do: keep it silent, look for a device in passing, describe devices.
 
 pyalsaaudio opens devices with the interpreter's lock held, so that a search every second would stop the sender every
 second, and each search in vain leaks 80 bytes. ctypes lets go of the lock.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from typing import Final
+from typing import Final, NamedTuple
 
 from ingestd.core.wire import SAMPLE_RATE_HZ
 
@@ -18,6 +18,17 @@ _SND_PCM_FORMAT_S16_LE: Final = 2
 _SND_PCM_ACCESS_RW_INTERLEAVED: Final = 3
 _BUFFER_US: Final = 400_000
 """As is asked for in earnest."""
+_Hints: Final = ctypes.POINTER(ctypes.c_void_p)
+
+
+class Hint(NamedTuple):
+    """A PCM that ALSA's configuration describes."""
+
+    name: str
+    description: str
+    """One line."""
+    capture: bool
+    playback: bool
 
 
 def _load() -> ctypes.CDLL | None:
@@ -40,6 +51,11 @@ def _load() -> ctypes.CDLL | None:
             ctypes.c_uint,  # the buffer in µs
         ]
         library.snd_pcm_close.argtypes = [ctypes.c_void_p]
+        library.snd_device_name_hint.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(_Hints)]
+        library.snd_device_name_get_hint.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+        library.snd_device_name_get_hint.restype = ctypes.c_void_p  # not c_char_p: it is ours to free
+        library.snd_device_name_free_hint.argtypes = [_Hints]
+        library.free.argtypes = [ctypes.c_void_p]
     except (OSError, AttributeError):
         return None  # then pyalsaaudio does all that there is to do
     return library
@@ -66,3 +82,30 @@ def probe(device: str, direction: int, channels: int) -> int:
     result = int(_library.snd_pcm_set_params(handle, *how, 1, _BUFFER_US))
     _library.snd_pcm_close(handle)
     return -result if result < 0 and result != -errno.EINVAL else 0
+
+
+def hints() -> list[Hint]:
+    """The PCMs that `arecord -L` and `aplay -L` list. Reads ALSA's configuration: not for threads that carry audio."""
+    found = _Hints()
+    if _library is None or _library.snd_device_name_hint(-1, b"pcm", ctypes.byref(found)) < 0:
+        return []
+    listed = []
+    index = 0
+    while hint := found[index]:
+        index += 1
+        name, description, direction = (_text(_library, hint, key) for key in (b"NAME", b"DESC", b"IOID"))
+        if name:
+            said = ", ".join(description.splitlines())
+            listed.append(Hint(name, said, capture=direction != "Output", playback=direction != "Input"))
+    _library.snd_device_name_free_hint(found)
+    return listed
+
+
+def _text(library: ctypes.CDLL, hint: int, key: bytes) -> str:
+    """Empty where there is none."""
+    address = library.snd_device_name_get_hint(hint, key)
+    if not address:
+        return ""
+    text = ctypes.string_at(address).decode(errors="replace")
+    library.free(address)
+    return text

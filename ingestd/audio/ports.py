@@ -5,12 +5,10 @@ All audio here is 16-bit little-endian mono PCM at 8 kHz; counts are samples unl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Negotiated:
+class Negotiated(NamedTuple):
     """What a device agreed to, read back from it after opening."""
 
     device: str

@@ -31,9 +31,9 @@ def hardware_of(
     """The hardware that a thread (`threading.get_native_id`) has open; None where it has none or more than one."""
     found: list[Hardware] = []
     for status in root.glob(f"card[0-9]*/pcm*{direction[0]}/sub*/status"):
-        if _fields(status).get("owner_pid") != str(thread_id):
+        if fields(status).get("owner_pid") != str(thread_id):
             continue
-        parameters = _fields(status.with_name("hw_params"))
+        parameters = fields(status.with_name("hw_params"))
         rate_hz, channels = _number(parameters.get("rate")), _number(parameters.get("channels"))
         if rate_hz and channels:
             found.append(Hardware(rate_hz, channels))
@@ -52,7 +52,7 @@ def rate_converter(maps: Path = _MAPS) -> str | None:
     return "+".join(names) or LINEAR
 
 
-def _fields(path: Path) -> dict[str, str]:
+def fields(path: Path) -> dict[str, str]:
     """`name: value` by line; nothing where the file is not there any more or says "closed"."""
     try:
         lines = path.read_text(errors="replace").splitlines()

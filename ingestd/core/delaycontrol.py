@@ -53,7 +53,12 @@ class DelayControl:
 
     def begun(self, now: int) -> None:
         """Playing has begun, anew."""
-        self._right_at = self._near_at = self._stretched_at = now
+        self.right(now)
+        self._stretched_at = now
+
+    def right(self, now: int) -> None:
+        """The delay misses the target by no more than SLACK: nothing is to be done, as `step` would say."""
+        self._right_at = self._near_at = now
         self._urgent = False
 
     def stretched(self, now: int) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 KEPT: Final = 16
 FLAPPING_S: Final = 30.0
@@ -13,20 +12,21 @@ SELDOMEST_S: Final = 16 * FLAPPING_S
 """Of something that keeps coming again to stay, not even each time is told, but one time in so many seconds is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """Something that went wrong; `count` times, the last one at `last` (seconds since 1970)."""
 
     area: str
     key: str
     what: str
     last: float
-    count: int = 1
+    count: int = 1  # type: ignore[assignment]  # hides a method of tuples that nobody needs here
     over: bool = False
     """All has been well in its area since."""
     meaning: str = ""
     remedy: str = ""
     """What a person can do about it."""
+    name: str = ""
+    """Of its kind, for programs: see `core.catalog`; unlike the key it holds nothing of this device or a server."""
 
     @property
     def told(self) -> str:
@@ -35,8 +35,7 @@ class Fault:
         return f"{self.what}: {advice}" if advice else self.what
 
 
-@dataclass(frozen=True, slots=True)
-class _Current:
+class _Current(NamedTuple):
     fault: Fault
     untold_since_s: float | None
     """When it came again; None once it was told."""
@@ -57,7 +56,17 @@ class FaultLog:
         """Oldest first. Any thread."""
         return self._faults
 
-    def add(self, area: str, key: str, what: str, now: float, wall: float, meaning: str = "", remedy: str = "") -> bool:
+    def add(
+        self,
+        area: str,
+        key: str,
+        what: str,
+        now: float,
+        wall: float,
+        meaning: str = "",
+        remedy: str = "",
+        name: str = "",
+    ) -> bool:
         """It went wrong; True where that is a new occurrence. `now` is CLOCK_MONOTONIC, `wall` since 1970, seconds."""
         # Several at once: two that take turns for a week are no news either.
         current = self._current.setdefault(area, {})
@@ -68,8 +77,11 @@ class FaultLog:
         known = next((fault for fault in self._faults if (fault.area, fault.key) == (area, key)), None)
         others = tuple(fault for fault in self._faults if fault is not known)
         count = known.count + 1 if known is not None and again else 1
-        fault = Fault(area, key, what, wall, count, False, meaning, remedy)
-        self._faults = (*others, fault)[-KEPT:]  # replaced whole: readers in other threads keep the old one
+        fault = Fault(area, key, what, wall, count, False, meaning, remedy, name)
+        if len(others) >= KEPT:  # what lasts stays, even if nothing was said of it for weeks
+            oldest = next((other for other in others if other.over), others[0])
+            others = tuple(other for other in others if other is not oldest)
+        self._faults = (*others, fault)  # replaced whole: readers in other threads keep the old one
         current[key] = _Current(fault, present.untold_since_s if present is not None else now if flapping else None)
         if len(current) > KEPT:
             del current[next(iter(current))]
@@ -98,7 +110,7 @@ class FaultLog:
             until_s, next_s = self._kept_back.get(area, (-math.inf, FLAPPING_S))
             if now - since_s < FLAPPING_S or now < until_s:
                 continue
-            current[key] = replace(latest, untold_since_s=None)
+            current[key] = latest._replace(untold_since_s=None)
             self._kept_back[area] = now + next_s, min(2 * next_s, SELDOMEST_S)
             self._told.add(area)
             found.append(latest.fault)
@@ -113,7 +125,7 @@ class FaultLog:
         self._over_s = {place: s for place, s in self._over_s.items() if now - s < FLAPPING_S}
         keys = self._current.pop(area, {})
         self._over_s.update(((area, key), now) for key in keys)
-        self._faults = tuple(replace(fault, over=True) if fault.area == area else fault for fault in self._faults)
+        self._faults = tuple(fault._replace(over=True) if fault.area == area else fault for fault in self._faults)
         news = not keys or area in self._told
         self._told.discard(area)
         return news

@@ -8,8 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from ingestd.core.retry_after import retry_after_s
@@ -32,8 +31,7 @@ _FAULT_OF_STATUS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class IngestSession:
+class IngestSession(NamedTuple):
     """A session that nobody has claimed yet. `ws_url` is a secret: it is never shown, logged or reused."""
 
     ws_url: str
@@ -101,12 +99,14 @@ def check_ws_url(url: str) -> None:
     except ValueError:
         host = None
     if not host or not url.isascii() or not url.isprintable() or " " in url:
-        raise BackendError(BackendFault.BAD_ANSWER, "the backend's wsUrl is no URL; check backend.url")
+        raise BackendError(
+            BackendFault.BAD_ANSWER, "the session's wsUrl is no URL; check backend.url, or what the call was given"
+        )
     if parts.scheme == "wss" or (parts.scheme == "ws" and is_loopback(host)):
         return
     raise BackendError(
         BackendFault.BAD_ANSWER,
-        f"the backend's wsUrl is {parts.scheme}:// to {host}; only wss:// is used beyond this machine",
+        f"the session's wsUrl is {parts.scheme}:// to {host}; only wss:// is used beyond this machine",
     )
 
 
@@ -131,7 +131,8 @@ def _json_object(body: bytes) -> dict[str, Any]:
 def _refusal(status: int, headers: Mapping[str, str], answer: dict[str, Any]) -> BackendError:
     fault = _FAULT_OF_STATUS.get(status)
     if fault is None:
-        fault = BackendFault.TRANSIENT if status >= 500 or status in (408, 409) else BackendFault.REFUSED
+        passes = status >= 500 or 100 < status < 200 or status in (408, 409)  # 103: the answer was still to come
+        fault = BackendFault.TRANSIENT if passes else BackendFault.REFUSED
     parts = [f"the backend answered {status}"]
     lowered = {key.lower(): value for key, value in headers.items()}
     said = next((answer[key] for key in _MESSAGE_KEYS if isinstance(answer.get(key), str)), None)

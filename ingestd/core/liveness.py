@@ -19,11 +19,13 @@ class Liveness:
         """`answers_pings`: an earlier connection to the same service had its pings answered."""
         self._times = times
         self._answers_pings = answers_pings
-        self._next_ping_s = now  # the first one at once: it tells whether the peer answers at all
+        self.next_ping_s = now  # the first one at once: it tells whether the peer answers at all
+        """No ping is due before. The sender's."""
         self._sent_s = 0.0
         self._sent = 0
         self._answered = 0
-        self._last_inbound_s = now
+        self.last_inbound_s = now
+        """When anything came in last, or the connection was opened. Any thread."""
         self.heard = False
         """Anything has come in at all. Any thread reads it."""
         self.rtt_ms: float | None = None
@@ -32,11 +34,11 @@ class Liveness:
 
     def ping(self, now: float) -> bytes | None:
         """The payload of a ping to send now, or None. One is under way at a time. Sender."""
-        if now < self._next_ping_s or self._sent != self._answered:
+        if now < self.next_ping_s or self._sent != self._answered:
             return None
         self._sent_s = now  # before `_sent`: a verdict between the two must not see the new ping with the old time
         self._sent += 1
-        self._next_ping_s = now + self._times.ping_every_s
+        self.next_ping_s = now + self._times.ping_every_s
         return b"%d" % self._sent
 
     def pong(self, payload: bytes, now: float) -> None:
@@ -48,13 +50,8 @@ class Liveness:
 
     def inbound(self, now: float) -> None:
         """Anything at all came in. Receiver."""
-        self._last_inbound_s = now
+        self.last_inbound_s = now
         self.heard = True
-
-    @property
-    def last_inbound_s(self) -> float:
-        """When anything came in last, or the connection was opened. Any thread."""
-        return self._last_inbound_s
 
     def verdict(self, now: float) -> str | None:
         """Why this connection counts as dead, or None. Any thread."""
@@ -62,6 +59,6 @@ class Liveness:
         waiting = self._sent != self._answered and (self._answered > 0 or self._answers_pings)
         if waiting and now - self._sent_s > self._times.pong_within_s:
             return f"no answer to a ping for {now - self._sent_s:.0f} s"
-        if now - self._last_inbound_s > self._times.silent_for_s:
-            return f"nothing received for {now - self._last_inbound_s:.0f} s, not even a ping"
+        if now - self.last_inbound_s > self._times.silent_for_s:
+            return f"nothing received for {now - self.last_inbound_s:.0f} s, not even a ping"
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
-from ingestd.core.energy import mean_square
+from ingestd.core.energy import energy, mean_square
 from ingestd.core.wire import SAMPLE_RATE_HZ
 
 PAUSE: Final = 100 * SAMPLE_RATE_HZ // 1000
@@ -34,9 +34,16 @@ class Pauses:
         # A quarter of the samples tells the energy well enough.
         self._floor = min(mean_square(samples[::4]), self._floor * _FLOOR_RISE ** len(samples)) or 1.0
 
+    def surely_over(self, queue: array[int], since: int) -> bool:
+        """True where `queue` can begin with no pause, whatever the `since` samples were that `played` still lacks.
+
+        Most often it is the energy of 20 samples that tells: 2 µs, where `quiet_ahead` takes 10.
+        """
+        return energy(queue[:_STEP:4]) > _STEP * _quiet(self._floor * _FLOOR_RISE**since)
+
     def quiet_ahead(self, queue: array[int], history: array[int]) -> int:
         """How many samples at the head of `queue` belong to a pause; `history`, at least PAUSE long, ended there."""
-        quiet = max(_QUIET, min(_LOUDEST_QUIET, _OVER_FLOOR * self._floor))
+        quiet = _quiet(self._floor)
         ahead = 0
         longest = min(len(queue), _LONGEST)
         while ahead < longest and mean_square(queue[ahead : ahead + _STEP]) <= quiet:
@@ -48,3 +55,8 @@ class Pauses:
         while ahead + behind < PAUSE and mean_square(history[end - behind - _STEP : end - behind]) <= quiet:
             behind += _STEP
         return ahead if ahead + behind >= PAUSE else 0
+
+
+def _quiet(floor: float) -> float:
+    """Up to what energy it is a pause."""
+    return max(_QUIET, min(_LOUDEST_QUIET, _OVER_FLOOR * floor))

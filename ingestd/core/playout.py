@@ -9,13 +9,12 @@ seam is cross-faded.
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from typing import Final
 
 from ingestd.core import timescale
 from ingestd.core.concealment import HISTORY, Concealment
 from ingestd.core.delaycontrol import SLACK, DelayControl, Do
-from ingestd.core.pauses import PAUSE, Pauses
+from ingestd.core.played import FILED_TOGETHER, Played
 from ingestd.core.targetdelay import TargetDelay
 from ingestd.core.wire import SAMPLE_RATE_HZ
 
@@ -24,16 +23,17 @@ _LIKE: Final = 0.9
 """Within speech a period may be taken out or put in where the next resembles it this much."""
 _MOST_AT_ONCE: Final = 20 * _PER_MS
 _FADE: Final = 10 * _PER_MS
-_HISTORY: Final = max(HISTORY, PAUSE)
 
 
-@dataclass(slots=True)
 class _Gap:
     """The queue ran dry: for so many samples so far, with `pauses` of the room before it."""
 
-    pauses: int
-    samples: int = 0
-    stalled: bool = False  # known to be no pause
+    __slots__ = ("pauses", "samples", "stalled")
+
+    def __init__(self, pauses: int) -> None:
+        self.pauses = pauses
+        self.samples = 0
+        self.stalled = False  # known to be no pause
 
 
 class Playout:
@@ -44,7 +44,7 @@ class Playout:
         self._most = max_delay_ms * _PER_MS
         self._target = TargetDelay(self._most)
         self._queue = array("h")
-        self._history = array("h", bytes(2 * _HISTORY))
+        self._played = Played()
         self._pulled = 0
         self._pushed = 0
         self._playing = False
@@ -54,7 +54,7 @@ class Playout:
         self._gap: _Gap | None = None
         self._spliced = False  # what comes next is of another source
         self._control = DelayControl(self._most)
-        self._pauses = Pauses()
+        self._right_at: int | None = None  # when the delay was last within SLACK, until `_control` is told
         self.underruns = 0
         """Stalls that the delay did not cover."""
         self.concealed_samples = 0
@@ -79,16 +79,21 @@ class Playout:
 
     def push(self, pcm: bytes) -> None:
         """Room audio has come in: a whole number of samples."""
-        samples = array("h", pcm)
-        if self._spliced and samples:
-            self._join(samples)
+        size = len(pcm) // 2
+        if self._spliced and size:
+            pcm = self._joined(array("h", pcm))
         if self._first_came is None and not self._playing:
-            self._first_came = self._pulled - len(samples)  # as if its first sample had come when it was said
-        self._queue += samples
-        self._pushed += len(samples)
-        self._target.arrived(self._pushed, self._pulled)
-        self._account_for_gap()
-        excess = len(self._queue) - self._target.samples
+            self._first_came = self._pulled - size  # as if its first sample had come when it was said
+        queue, target, now = self._queue, self._target, self._pulled
+        queue.frombytes(pcm)
+        self._pushed = pushed = self._pushed + size
+        if now < target.calm_until and now - pushed >= target.least and size:
+            target.calm.append((pushed, now))
+        else:
+            target.arrived(pushed, now)
+        if self._gap is not None:
+            self._account_for_gap(self._gap)
+        excess = len(queue) - target.samples
         if excess > 2 * self._most:
             self._drop(excess)
 
@@ -97,18 +102,26 @@ class Playout:
         if not self._playing and self._ready():
             self._begin()
         if self._playing:
-            self._adjust()
-            out = self._queue[:samples]
-            del self._queue[:samples]
-            if len(out) < samples:
-                self._run_dry(out)
-                out += self._fill(samples - len(out))
+            queue, wanted = self._queue, self._target.wanted
+            excess = 0 if wanted is None else self._pulled - self._pushed + len(queue) - wanted
+            if -SLACK <= excess <= SLACK:
+                self._right_at = self._pulled
+            else:
+                self._adjust(excess)
+            heard = queue[:samples]
+            del queue[:samples]
+            if len(heard) < samples:
+                self._run_dry(heard)
+                heard += self._fill(samples - len(heard))
         else:
-            out = self._fill(samples)
+            heard = self._fill(samples)
         self._pulled += samples
-        self._history = (self._history + out)[-_HISTORY:]
-        self._pauses.played(out)
-        return out.tobytes()
+        out = heard.tobytes()
+        played = self._played
+        played.piled.append(out)
+        if len(played.piled) >= FILED_TOGETHER:
+            played.history()
+        return out
 
     def clear(self) -> None:
         """A new connection: what the old one left is no longer now."""
@@ -134,7 +147,7 @@ class Playout:
         """Nobody hears it, as there is no speaker: nothing is kept, nor goes on once there is one."""
         self.clear()
         self._concealment = None
-        self._history = array("h", bytes(2 * _HISTORY))
+        self._played.forget()
 
     def starved(self, samples: int) -> None:
         """Nobody pulled in time; the speaker ran dry for so long, or not at all (0). To be told before the next push.
@@ -152,14 +165,15 @@ class Playout:
 
     def _excess(self) -> int:
         """By how many samples the next one is played later than the target wants; negative: sooner."""
-        base = self._target.base
-        if base is None or self._target.undecided:
-            return 0
-        return self._pulled - (self._pushed - len(self._queue)) - base - self._target.samples
+        wanted = self._target.wanted
+        return self._pulled - self._pushed + len(self._queue) - wanted if wanted is not None else 0
 
-    def _adjust(self) -> None:
-        excess = self._excess()
-        quiet = self._pauses.quiet_ahead(self._queue, self._history) if abs(excess) > SLACK else 0
+    def _adjust(self, excess: int) -> None:
+        """By more than SLACK."""
+        if self._right_at is not None:
+            self._control.right(self._right_at)
+            self._right_at = None
+        quiet = self._played.quiet_ahead(self._queue)
         match self._control.step(self._pulled, excess, quiet > 0):
             case Do.IN_PAUSE:
                 self._adjust_pause(excess, quiet)
@@ -178,7 +192,7 @@ class Playout:
                 self.shortened_samples += less
         else:
             more = min(-excess, ahead, _MOST_AT_ONCE)
-            self._queue[0:0] = timescale.extra_period(self._history, self._queue, more)
+            self._queue[0:0] = timescale.extra_period(self._played.history(), self._queue, more)
             self.expanded += 1
             self.lengthened_samples += more
 
@@ -193,9 +207,10 @@ class Playout:
             self.accelerated += 1
             self.shortened_samples += lag
         else:
-            if len(queue) < at or not (lag := self._period(self._history[-at:] + queue[:at])):
+            history = self._played.history()
+            if len(queue) < at or not (lag := self._period(history[-at:] + queue[:at])):
                 return
-            queue[0:0] = timescale.extra_period(self._history, queue, lag)
+            queue[0:0] = timescale.extra_period(history, queue, lag)
             self.expanded += 1
             self.lengthened_samples += lag
         self._control.stretched(self._pulled)
@@ -242,20 +257,22 @@ class Playout:
         self._queue[: len(into)] = timescale.cross_fade(self._filling(len(into)), into)
         self._concealment = self._first_came = None
         self._playing = self._heard = True
+        self._right_at = None
         self._control.begun(self._pulled)
 
-    def _join(self, samples: array[int]) -> None:
-        """Fades what the queue would go on like into the first `samples` after a splice; after a gap `_begin` does."""
+    def _joined(self, samples: array[int]) -> bytes:
+        """The first `samples` after a splice: what the queue would go on like fades into them; else `_begin` does."""
         self._spliced = False
         if self._playing or self._queue:
             into = samples[:_FADE]
-            before = Concealment((self._history + self._queue)[-HISTORY:])
+            before = Concealment((self._played.history() + self._queue)[-HISTORY:])
             samples[: len(into)] = timescale.cross_fade(before.take(len(into)), into)
+        return samples.tobytes()
 
     def _run_dry(self, last: array[int]) -> None:
         self._playing = False
         self._gap = None if self._spliced else _Gap(self._target.pauses)
-        self._concealment = Concealment((self._history + last)[-HISTORY:])
+        self._concealment = Concealment((self._played.history() + last)[-HISTORY:])
 
     def _fill(self, samples: int) -> array[int]:
         if self._gap is not None:
@@ -269,10 +286,9 @@ class Playout:
             return array("h", bytes(2 * samples))
         return self._concealment.take(samples)
 
-    def _account_for_gap(self) -> None:
+    def _account_for_gap(self, gap: _Gap) -> None:
         """Once it is known what it was: of a room at rest nothing was missing."""
-        gap = self._gap
-        if gap is None or gap.stalled or self._target.undecided:
+        if gap.stalled or self._target.undecided:
             return
         if self._target.pauses > gap.pauses:
             self._gap = None
@@ -280,4 +296,3 @@ class Playout:
         gap.stalled = True
         self.underruns += 1
         self.concealed_samples += gap.samples
-

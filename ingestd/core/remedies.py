@@ -8,11 +8,12 @@ holds, so that no secret can get into it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from pathlib import PurePath
+from typing import Final, NamedTuple
 
 from ingestd.core import remedies_for_attempts as attempts
 from ingestd.core import remedies_for_ends as ends
+from ingestd.core.credential import is_credential
 from ingestd.errors import (
     BackendError,
     CertificateError,
@@ -28,21 +29,23 @@ MAX_ADVICE_CHARS: Final = 160
 _MAX_NAME_CHARS: Final = 48
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """Both are one sentence of at most MAX_ADVICE_CHARS."""
+class Advice(NamedTuple):
+    """Meaning and remedy are one sentence each, of at most MAX_ADVICE_CHARS."""
 
     meaning: str
     remedy: str
     """Begins with "Nothing to do" where it passes by itself."""
+    name: str
+    """Of the fault, for programs: see `core.catalog`. Stays the same when the words change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(NamedTuple):
     """This device's own names for what an advice speaks of; no secrets."""
 
     token_file: str
     backend_host: str
+    backend_origin: str
+    """Scheme, host and port: https://api.example.com:8443. What stands before a path."""
     room_id: str | None
     """None where the backend knows the room."""
     config: str
@@ -51,15 +54,18 @@ class Where:
 
 def advice(error: Exception, where: Where) -> Advice:
     """What ended an attempt or a connection by `error`, and what to do. There is one for every error."""
-    meaning, remedy = _text(error)
+    name, meaning, remedy = _text(error)
+    if is_credential(PurePath(where.token_file)):
+        remedy = attempts.OF_A_CREDENTIAL.get(name, remedy)
     room = "the room that the backend chose" if where.room_id is None else f"room {where.room_id}"
     names = {
         "token_file": _shortened(where.token_file),
         "host": _shortened(where.backend_host),
+        "origin": _shortened(where.backend_origin),
         "room": _shortened(room),
         "config": _shortened(where.config),
     }
-    return Advice(meaning.format_map(names), remedy.format_map(names))
+    return Advice(meaning.format_map(names), remedy.format_map(names), name)
 
 
 def _text(error: Exception) -> ends.Text:
@@ -87,17 +93,25 @@ def _text(error: Exception) -> ends.Text:
 
 
 def _of_close(code: int, reason: str) -> ends.Text:
-    other = ends.OTHER_4000 if 4000 <= code < 5000 else ends.OTHER_CODE
-    return _found(ends.CLOSE_REASONS, reason) or ends.CODES.get(code, other)
+    if (told := _found(ends.CLOSE_REASONS, reason)) is not None:
+        return told
+    if code in ends.CODES:
+        return (f"closed-{code}", *ends.CODES[code])
+    return ends.OTHER_4000 if 4000 <= code < 5000 else ends.OTHER_CODE
 
 
 def _first(rules: attempts.Rules, said: str) -> ends.Text:
-    return _found(rules, said) or rules[-1][1:]
+    name, _, meaning, remedy = rules[-1]
+    return _found(rules, said) or (name, meaning, remedy)
 
 
 def _found(rules: attempts.Rules, said: str) -> ends.Text | None:
-    fitting = (texts for pattern, *texts in rules if re.search(pattern, said, re.IGNORECASE))
-    return next(((meaning, remedy) for meaning, remedy in fitting), None)
+    fitting = (
+        (name, meaning, remedy)
+        for name, pattern, meaning, remedy in rules
+        if re.search(pattern, said, re.IGNORECASE)
+    )
+    return next(fitting, None)
 
 
 def _shortened(name: str) -> str:

@@ -19,44 +19,43 @@ class SampleRing:
         self._data = bytearray(capacity_samples * _BYTES_PER_SAMPLE)
         self._view = memoryview(self._data)
         self._claimed = 0  # writer is about to fill up to here
-        self._written = 0  # writer has filled up to here
+        self.written = 0
+        """Samples written since the ring was made. The writer's; any thread reads it."""
 
     @property
     def capacity_samples(self) -> int:
         """Any thread."""
         return self._capacity
 
-    @property
-    def written(self) -> int:
-        """Samples written since the ring was made. Any thread."""
-        return self._written
-
     def write(self, pcm: bytes) -> int:
         """Appends whole samples, at most half the capacity; returns the new `written`. Writer thread. Lock-free."""
-        samples = len(pcm) // _BYTES_PER_SAMPLE
-        if 2 * samples > self._capacity:
-            raise ValueError(f"{samples} samples at once into a ring of {self._capacity}")
-        end = self._written + samples
+        size = len(pcm)
+        samples = size // _BYTES_PER_SAMPLE
+        capacity = self._capacity
+        if 2 * samples > capacity:
+            raise ValueError(f"{samples} samples at once into a ring of {capacity}")
+        written = self.written
+        end = written + samples
         # Claimed before the first byte changes: a reader that copied meanwhile sees that its samples were at risk.
         self._claimed = end
-        start = (self._written % self._capacity) * _BYTES_PER_SAMPLE
+        start = (written % capacity) * _BYTES_PER_SAMPLE
         room = len(self._data) - start
-        if len(pcm) <= room:
-            self._data[start : start + len(pcm)] = pcm
+        if size <= room:
+            self._data[start : start + size] = pcm
         else:
             self._data[start:] = pcm[:room]
-            self._data[: len(pcm) - room] = pcm[room:]
-        self._written = end
+            self._data[: size - room] = pcm[room:]
+        self.written = end
         return end
 
     def read(self, index: int, samples: int) -> bytes | None:
         """Samples [index, index + samples), or None where they are not there yet or no longer. Reader thread."""
-        if index + samples > self._written:
+        if index + samples > self.written:
             return None
-        start = (index % self._capacity) * _BYTES_PER_SAMPLE
-        size = samples * _BYTES_PER_SAMPLE
-        room = len(self._data) - start
-        out = bytes(self._view[start : start + size])
-        if size > room:
-            out += bytes(self._view[: size - room])
-        return out if index + self._capacity >= self._claimed else None
+        capacity = self._capacity
+        start = (index % capacity) * _BYTES_PER_SAMPLE
+        end = start + samples * _BYTES_PER_SAMPLE
+        out = bytes(self._view[start:end])
+        if end > len(self._data):
+            out += bytes(self._view[: end - len(self._data)])
+        return out if index + capacity >= self._claimed else None

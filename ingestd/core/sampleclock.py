@@ -53,6 +53,8 @@ class SampleClock:
         self._late_pairs = 0
         self._good_spp = (self._spp, self._spp)
         """Seconds per sample at the starts of the last run of reads and of this one."""
+        self.settled = False
+        """The phase is found; until then each pair moves it. The capture thread."""
         self.gaps = 0
         """Losses of samples that only the clock gave away. Any thread."""
         self.now: SampleTime | None = None
@@ -66,6 +68,7 @@ class SampleClock:
     def relock(self) -> None:
         """The stream broke (xrun, re-plug): the phase is found anew, the rate is kept."""
         self._pairs = 0
+        self.settled = False
         self._late_pairs = 0
         self._least_late_s = math.inf
         self.now = None
@@ -78,6 +81,7 @@ class SampleClock:
         elif self._pairs < _FIRST_PAIRS:
             predicted = self._time_s + (index - self._index) * self._spp
             self._index, self._time_s = index, min(time_s, predicted)
+            self.settled = self._pairs + 1 == _FIRST_PAIRS
         else:
             self._track(time_s, index)
         self._pairs += 1

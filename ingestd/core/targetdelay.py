@@ -57,6 +57,13 @@ class TargetDelay:
         """Gaps after which everything came at once."""
         self.samples = min(FIRST_DELAY, most)
         """What to hold back now."""
+        self.wanted: int | None = None
+        """How late a sample is to be played; None while nothing is known of the stream, and while `undecided`."""
+        self.calm_until = 0
+        """Before that time what arrives late by `least` or more changes nothing that is asked here:"""
+        self.least = 0
+        self.calm: list[tuple[int, int]] = []
+        """whoever would tell `arrived` leaves it here, to be counted with the next. Three in four need no call then."""
 
     @property
     def base(self) -> int | None:
@@ -70,38 +77,60 @@ class TargetDelay:
 
     def restart(self) -> None:
         """A new connection, a new count of its samples; what is known of the network stays."""
+        self._count_calm()
         self._recent.clear()
+        self.wanted = None
         self._last = self._gap_end = self._interval_start = self._excused_since = None
         self._interval_most = 0
 
     def excuse(self, time: int) -> None:
         """Up to `time` nobody looked at what came: that it is late says nothing about the network."""
+        self._count_calm()
         self._excused_since = time
 
     def arrived(self, media: int, time: int) -> None:
         """The stream's samples up to `media` are here at `time`, which is samples given to the speaker."""
+        self.calm.append((media, time))
+        self._count_calm()
+        recent, start = self._recent, self._interval_start
+        if recent and start is not None and self._gap_end is None and self._excused_since is None:
+            self.least = recent[0][1]
+            self.calm_until = min(time + _GAP, recent[0][0] + _HISTORY, start + _INTERVAL)
+
+    def _count_calm(self) -> None:
+        for media, time in self.calm:
+            self._arrived(media, time)
+        self.calm.clear()
+        self.calm_until = 0
+
+    def _arrived(self, media: int, time: int) -> None:
         lateness = time - media
-        self._frame = max(self._frame, min(media - self._media, self._most))
+        frame = media - self._media
         self._media = media
-        after_gap = self._last is not None and time - self._last >= _GAP
+        if frame > self._frame:
+            self._frame = min(frame, self._most)
+        last = self._last
         self._last = time
-        if self._gap_end is None and not after_gap:
+        after_gap = last is not None and time - last >= _GAP
+        gap_end = self._gap_end
+        if gap_end is None and not after_gap:
             if self._excused_since is not None:
                 if not self._caught_up(time - self._excused_since, lateness):
                     return
                 self._excused_since = None
-            self._note(time, lateness)
-            self._weigh(time, lateness)
+            self._count(time, lateness, lateness)
+            self.wanted = self._recent[0][1] + self.samples
             return
-        if self._gap_end is None:
+        if gap_end is None:
             self._gap_most = lateness
-        gap_end = self._gap_end
         if after_gap or gap_end is None:  # perhaps before the last was judged: both are, by what follows this one
             self._gap_end = gap_end = time
             self._gap_least = lateness
         self._gap_most = max(self._gap_most, lateness)
         self._gap_least = min(self._gap_least, lateness)
         self._judge_gap(time, lateness, time - gap_end)
+        base = self.base
+        self.wanted = None if base is None or self._gap_end is not None else base + self.samples
 
     def _caught_up(self, since: int, lateness: int) -> bool:
         """The speaker is filled again, and what waited for it has been seen."""
@@ -113,31 +142,30 @@ class TargetDelay:
         if base is not None and lateness <= base + max(FRAME_SAMPLES, self.samples // 2):
             self.stalls += 1
             if self._excused_since is None:
-                self._note(time, self._gap_least)
-                self._weigh(time, self._gap_most)
+                self._count(time, self._gap_least, self._gap_most)
         elif since_gap >= _DECIDE_AFTER or base is None:
             self.pauses += 1
             self._recent.clear()
-            self._note(time, self._gap_least)
+            self._recent.append((time, self._gap_least))
         else:
             return
         self._gap_end = None
 
-    def _note(self, time: int, lateness: int) -> None:
+    def _count(self, time: int, least: int, most: int) -> None:
+        """Came at `time`, alone or with others after a gap: what came was late by `least` to `most`."""
         recent = self._recent
-        while recent and recent[-1][1] >= lateness:
+        while recent and recent[-1][1] >= least:
             recent.pop()
-        recent.append((time, lateness))
+        recent.append((time, least))
         while recent[0][0] < time - _HISTORY:
             recent.popleft()
-
-    def _weigh(self, time: int, lateness: int) -> None:
-        relative = lateness - self._recent[0][1]
-        if relative <= _HOPELESS * self._most:
-            self._interval_most = max(self._interval_most, min(relative, self._most))
-        if self._interval_start is None:
+        relative = most - recent[0][1]
+        if relative > self._interval_most and relative <= _HOPELESS * self._most:
+            self._interval_most = min(relative, self._most)
+        start = self._interval_start
+        if start is None:
             self._interval_start = time
-        if time - self._interval_start < _INTERVAL:
+        if start is None or time - start < _INTERVAL:
             return
         self._weights = [weight * FORGETTING for weight in self._weights]
         self._weights[self._interval_most // _BUCKET] += 1.0

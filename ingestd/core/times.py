@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
+class Times(NamedTuple):
     """The defaults are what devices run on; tests and simulations shorten them. Seconds."""
 
     # --- when to try again
@@ -32,6 +31,9 @@ class Times:
     renew_jitter_s: float = 30.0
     """A new token is taken within this, while the old session streams on: all devices of a fleet may see it at once."""
 
+    reconnect_every_s: float = 1.0
+    """How often a program may ask for another session, after the first few."""
+
     # --- one attempt
     attempt_s: float = 30.0
     """From the session request to the open connection."""
@@ -56,6 +58,10 @@ class Times:
     held_when_network_came_s: float = 1.0
     settle_s: float = 0.5
     """After an event of the network, before the route to the server is looked at."""
+
+    # --- messages
+    message_waits_s: float = 30.0
+    """What is published while the device is not in the room goes out within this, or is thrown away."""
 
     # --- the end of one
     overlap_s: float = 2.0

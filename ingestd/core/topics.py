@@ -9,7 +9,7 @@ MAX_TOPICS: Final = 256
 
 
 class TopicSet:
-    """What every new connection subscribes to. Each part has one writer; any thread reads."""
+    """What every connection is to be subscribed to. Each part has one writer; any thread reads."""
 
     def __init__(self, topics: Iterable[str]) -> None:
         self._configured = tuple(dict.fromkeys(topics))
@@ -19,19 +19,15 @@ class TopicSet:
         """As they are now. Any thread."""
         return tuple(dict.fromkeys((*self._configured, *self._asked)))
 
-    def add(self, topic: str) -> bool:
-        """A local program wants it; False where there are too many already. Control thread."""
+    def has_room_for(self, topic: str) -> bool:
+        """False where there are too many already. Any thread."""
         known = self.all()
-        if topic in known:
-            return True
-        if len(known) >= MAX_TOPICS:
-            return False
-        self._asked = (*self._asked, topic)  # replaced whole: whoever iterates has the old one
-        return True
+        return topic in known or len(known) < MAX_TOPICS
 
-    def follow(self, topics: Iterable[str]) -> tuple[list[str], list[str]]:
-        """The configuration has these now; which ones are new, and which ones nobody wants any more. Supervisor."""
-        before = self.all()
+    def asked(self, topics: Iterable[str]) -> None:
+        """Local programs want these now, and no others. Control thread."""
+        self._asked = tuple(sorted(topics))  # replaced whole: whoever iterates has the old one
+
+    def follow(self, topics: Iterable[str]) -> None:
+        """The configuration has these now, and no others. Supervisor."""
         self._configured = tuple(dict.fromkeys(topics))
-        now = self.all()
-        return [topic for topic in now if topic not in before], [topic for topic in before if topic not in now]

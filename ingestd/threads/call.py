@@ -55,6 +55,7 @@ class Call:
         self._attempt_began_s = self._took_s = 0.0
         self._begun_anew = 0
         self._renew_because = _AGAIN
+        self._hung_up_because = ""
         self.since_s: float | None = None
         """When the call was connected first: it lasts over faults and renewals until it is ended (CLOCK_MONOTONIC)."""
         self.own = True
@@ -78,6 +79,8 @@ class Call:
         before = self.state
         for action in self._lifecycle.on(happening):
             self._do(action)
+        if before is State.HANGING_UP and self.state is State.STANDBY:
+            reason = self._hung_up_because  # how its connection ended then is no news
         ended = self.state is State.WAITING and cause_of(self._error) is Cause.ENDED
         if ended or self.state in (State.STANDBY, State.HANGING_UP):
             self.since_s = None
@@ -194,6 +197,7 @@ class Call:
     def hang_up(self, reason: str) -> None:
         """The device is to be out of the room until a call is asked for."""
         self._given = None
+        self._hung_up_because = reason
         self.on(Happening.HANG_UP, reason)
 
     def follow(self, plan: CallPlan) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ingestd.core.ingest_session import IngestSession
 from ingestd.threads.attempt import Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class CallPlan:
+class CallPlan(NamedTuple):
     """Replaced whole when the configuration is read anew."""
 
     new_attempt: Callable[[int, IngestSession | None], Attempt]

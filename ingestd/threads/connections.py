@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ingestd.net.ports import Link
-from ingestd.threads.link_slot import LinkSlot
+from ingestd.threads.link_slot import Links, LinkSlot
 
 _LISTEN_S: Final = 0.2
 """To a session that has said goodbye; most servers answer within milliseconds."""
@@ -21,25 +21,27 @@ class Connections:
     What is read by other threads says so; all methods are the supervisor's.
     """
 
-    def __init__(self, sender: LinkSlot, receiver: LinkSlot, goodbye_s: float, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        sender: LinkSlot,
+        receiver: LinkSlot,
+        goodbye_s: float,
+        now: Callable[[], float],
+    ) -> None:
         """A link that was handed over to another has `goodbye_s` for its end."""
         self._sender = sender
         self._receiver = receiver
         self._goodbye_s = goodbye_s
         self._listen_until_s: float | None = None  # to the one that is leaving
         self._now = now
-        self.carrying: Link | None = None
-        """Any thread may read it."""
-        self.second: Link | None = None
-        """Joining the room, to take over. Any thread may read it."""
+        self._links = Links()  # replaced whole: who looks while one takes over finds both
         self._leaving: Link | None = None
         self._leaving_until_s = 0.0
         self.count = 0
         """Links that have carried the call,"""
         self.renewals = 0
         """and those among them that took over from another."""
-        self._messages_sent = 0  # of the links that are gone
-        self._wire_faults: Counter[str] = Counter()
+        self._wire_faults: Counter[str] = Counter()  # of the links that are gone
         self.started = 0.0
         """When the present link was opened, wall-clock seconds since 1970."""
         self.opened_s = 0.0
@@ -53,9 +55,19 @@ class Connections:
         self._second_opened = (0.0, 0.0)
         self._lasted: int | None = None  # the epoch that has been told of
 
+    @property
+    def carrying(self) -> Link | None:
+        """It carries the call. Any thread."""
+        return self._links.carrying
+
+    @property
+    def second(self) -> Link | None:
+        """Joining the room, to take over. Any thread."""
+        return self._links.beside
+
     def adopt(self, link: Link) -> None:
         """It carries the call from now on; there was none."""
-        self.carrying = link
+        self._links = Links(link, self.second)
         self.taken_over_from = None
         self.opened_s = self.carrying_since_s = self._now()
         self.started = time.time()
@@ -65,14 +77,15 @@ class Connections:
     def accompany(self, link: Link, asked_s: float) -> None:
         """It is kept alive beside the one that carries the call; its session was asked for at `asked_s`."""
         self._drop_leaving()
-        self.second = link
+        self._links = Links(self.carrying, link)
         self.second_asked_s = asked_s
         self._second_opened = self._now(), time.time()
         self._offer()
 
     def switch(self) -> None:
         """The second takes over, and the first one hangs up; whoever sends finds each frame with one of the two."""
-        first, self.carrying, self.second = self.carrying, self.second, None
+        first, second = self._links
+        self._links = Links(second)
         self.opened_s, self.started = self._second_opened
         self.carrying_since_s = self._now()
         self.count += 1
@@ -89,7 +102,7 @@ class Connections:
         """It will not take over."""
         if (second := self.second) is not None:
             self._add_up(second)
-            self.second = None
+            self._links = Links(self.carrying)
             self._offer()
             second.hang_up()
             second.leave()
@@ -99,7 +112,8 @@ class Connections:
         first = self.carrying
         if first is not None:
             self._add_up(first)
-        self.carrying = self._listen_until_s = None
+        self._links = Links(None, self.second)
+        self._listen_until_s = None
         self._offer()
         if first is not None:
             first.leave()  # sender and receiver leave within one round; the last closes
@@ -149,7 +163,7 @@ class Connections:
 
     def all(self) -> list[Link]:
         """Those that are in the room, or are about to be. Any thread."""
-        return [link for link in (self.carrying, self.second) if link is not None]
+        return [link for link in self._links if link is not None]
 
     def _drop_leaving(self) -> None:
         if (leaving := self._leaving) is not None:
@@ -159,21 +173,15 @@ class Connections:
             leaving.leave()
 
     @property
-    def messages_sent(self) -> int:
-        """Over all links. Any thread."""
-        return self._messages_sent + sum(link.messages_sent for link in self._present())
-
-    @property
     def wire_faults(self) -> Counter[str]:
         """Inbound messages refused, by kind, over all links. Any thread."""
         # Copied in one go: the receiver may be counting still.
         return sum((Counter(dict(link.wire_faults)) for link in self._present()), self._wire_faults)
 
     def _present(self) -> list[Link]:
-        return [link for link in (self.carrying, self.second, self._leaving) if link is not None]
+        return [link for link in (*self._links, self._leaving) if link is not None]
 
     def _add_up(self, link: Link) -> None:
-        self._messages_sent += link.messages_sent
         self._wire_faults = self._wire_faults + Counter(dict(link.wire_faults))  # replaced whole: others may be reading
 
     def _offer(self) -> None:

@@ -4,76 +4,73 @@ from __future__ import annotations
 
 import enum
 import os
+import sys
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from ingestd.audio.ports import Negotiated
 from ingestd.core.ingest_session import IngestSession
-from ingestd.core.wire import Event
+from ingestd.core.wire import Event, Message
 from ingestd.errors import IngestdError
 from ingestd.net.ports import Link
 
-MAX_WAITING_EVENTS: Final = 1024
+MAX_WAITING_BYTES: Final = 8 << 20
+"""Of room events: ten thousand messages of a few hundred bytes, as a room's history may bring at once."""
+_MESSAGE_BYTES: Final = 200
+"""What a message takes beside its texts;"""
+_OTHER_BYTES: Final = 8192
+"""and any other event, which may hold much in little JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionCreated:
+class SessionCreated(NamedTuple):
     """The attempt of `epoch` has a session and goes on to connect."""
 
     epoch: int
     session: IngestSession
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(NamedTuple):
     """The attempt of `epoch` has an open link on which `start` is sent."""
 
     epoch: int
     link: Link
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFailed:
+class AttemptFailed(NamedTuple):
     """The attempt of `epoch` has ended."""
 
     epoch: int
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
-class LinkJoined:
+class LinkJoined(NamedTuple):
     """The service has shown that the link of `epoch` is in the room; once for each link, before what it says there."""
 
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinkReady:
+class LinkReady(NamedTuple):
     """The link of `epoch`, beside another, could take over without a word or frame being missed."""
 
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinkEnded:
+class LinkEnded(NamedTuple):
     """The link of `epoch` is over; seen by the sender or the receiver, or both."""
 
     epoch: int
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
-class RoomEvent:
+class RoomEvent(NamedTuple):
     """Something other than audio came in on the link of `epoch`."""
 
     epoch: int
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceChanged:
+class DeviceChanged(NamedTuple):
     """A sound device was opened (`error` None, with what it agreed to) or lost. `device`: "capture" or "playback"."""
 
     device: str
@@ -82,8 +79,14 @@ class DeviceChanged:
     negotiated: Negotiated | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerDied:
+class MetricsChanged(NamedTuple):
+    """Figures are served at `listen` (`error` None), or can't be for the present."""
+
+    listen: str
+    error: Exception | None
+
+
+class WorkerDied(NamedTuple):
     """A thread ended by an exception that nobody expected."""
 
     name: str
@@ -99,18 +102,19 @@ class Request(enum.Enum):
     RELOAD = "reload"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """Somebody wants something done; `answer` takes what came of it, and never blocks."""
 
     request: Request
     answer: Callable[[str | IngestdError], None]
-    ws_url: str | None = field(default=None, repr=False)
+    ws_url: str | None = None
     """With CALL: of a session that somebody else created. A secret."""
 
+    def __repr__(self) -> str:
+        return f"Asked({self.request})"
 
-@dataclass(frozen=True, slots=True)
-class Signalled:
+
+class Signalled(NamedTuple):
     """A signal came in."""
 
     number: int
@@ -125,10 +129,18 @@ Mail = (
     | LinkEnded
     | RoomEvent
     | DeviceChanged
+    | MetricsChanged
     | WorkerDied
     | Asked
     | Signalled
 )
+
+
+def _size_bytes(event: Event) -> int:
+    if not isinstance(event, Message):
+        return _OTHER_BYTES
+    texts = (event.topic, event.text, event.sender_id, event.sender_name, event.timestamp, event.id)
+    return _MESSAGE_BYTES + sum(map(sys.getsizeof, texts))
 
 
 class Mailbox:
@@ -141,16 +153,21 @@ class Mailbox:
         """Nobody takes from it any more. Any thread reads it."""
         self.discarded_events = 0
         """Room events that came faster than the supervisor could take them."""
+        self._posted_bytes = 0  # of room events: the receiver's
+        self._taken_bytes = 0  # the supervisor's
 
     def fileno(self) -> int:
         """Readable while there is mail."""
         return self._fd
 
     def post(self, mail: Mail) -> None:
-        """Leaves word. Never blocks."""
-        if isinstance(mail, RoomEvent) and len(self._mail) >= MAX_WAITING_EVENTS:
-            self.discarded_events += 1
-            return
+        """Leaves word. Never blocks. Room events come from one thread at a time."""
+        if isinstance(mail, RoomEvent):
+            size_bytes = _size_bytes(mail.event)
+            if self._posted_bytes - self._taken_bytes + size_bytes > MAX_WAITING_BYTES:
+                self.discarded_events += 1
+                return
+            self._posted_bytes += size_bytes
         self._mail.append(mail)
         os.eventfd_write(self._fd, 1)
 
@@ -160,9 +177,8 @@ class Mailbox:
             os.eventfd_read(self._fd)
         except BlockingIOError:
             return []
-        taken = []
-        while self._mail:
-            taken.append(self._mail.popleft())
+        taken = [self._mail.popleft() for _ in range(len(self._mail))]  # what comes meanwhile wakes the poller again
+        self._taken_bytes += sum(_size_bytes(mail.event) for mail in taken if isinstance(mail, RoomEvent))
         return taken
 
     def shut(self) -> None:

@@ -10,14 +10,13 @@ import select
 import time
 
 from ingestd.core import wire
-from ingestd.core.drift import Drift
-from ingestd.core.level import is_silence
+from ingestd.core.drift import LOOKED_AT_TOGETHER, Drift
 from ingestd.core.playout import Playout
 from ingestd.errors import ChannelError
 from ingestd.net.ports import Link
 from ingestd.threads.link_slot import Links, LinkSlot
 from ingestd.threads.mailbox import LinkEnded, LinkJoined, Mailbox, RoomEvent
-from ingestd.threads.speaker import LONGEST_WAIT_S, Speaker
+from ingestd.threads.speaker import LATE_S, LONGEST_WAIT_S, Speaker
 from ingestd.threads.worker import Worker
 
 
@@ -38,37 +37,54 @@ class ReceiverThread(Worker):
         """When room audio came last (CLOCK_MONOTONIC), be it silence;"""
         self.heard_s: float | None = None
         """when it was more than that. Any thread."""
+        self.first_media: tuple[int, float] = (0, 0.0)
+        """The epoch of the latest link whose room audio was taken, and when it began. Any thread."""
         self.drift = Drift()
         """Of the server's clock, by the samples it sent. Any thread reads its `ppm`."""
         self._samples = 0
         self._polled = Links()
+        self._open: tuple[Link, ...] = ()  # of these
+        self._look = True
+        """For what `poll` can't see: after whatever was no lone media frame, and at the latest when nothing came."""
         self._poll = select.poll()
 
     def run_until_stopped(self) -> None:
         """See `Worker`."""
-        due_s = 0.0
-        while not self._stopping.is_set():
-            links = self.link.current()
+        due_s = fed_s = 0.0
+        slot = self.link
+        while not self._is_stopping:
+            links = slot.using if slot.offered is slot.seen else slot.current()
             if links is not self._polled:
                 self._watch(links)
             wait_s = min(max(0.0, due_s - time.monotonic()), LONGEST_WAIT_S)
-            if links == Links():
+            frames = self.frames
+            if not self._open:
                 time.sleep(wait_s)
-            elif ready := self._ready(links, wait_s):
-                self.speaker.catch_up(time.monotonic())
-                for link in ready:
-                    self._receive(link, link is links.carrying)
-            self.progress_s = time.monotonic()
-            due_s = self.speaker.feed(self.progress_s)
+            elif (self._look and self._is_buffered()) or self._poll.poll(wait_s * 1000.0):
+                now = time.monotonic()
+                if now - fed_s > LATE_S:
+                    self.speaker.catch_up(now)
+                for link in self._open:
+                    self._receive(link, link is links.carrying, now)
+            else:
+                self._look = True
+            self.progress_s = fed_s = now = time.monotonic()
+            if self.frames != frames:
+                observed = self.drift.observed
+                observed.append((now, self._samples))
+                if len(observed) >= LOOKED_AT_TOGETHER:
+                    self.drift.look()
+            due_s = self.speaker.feed(now)
         self.link.drop_all()
         self.speaker.close()
 
     def _watch(self, links: Links) -> None:
         before, self._polled = self._polled, links
+        self._look = True
+        self._open = tuple(link for link in links if link is not None)
         self._poll = select.poll()
-        for link in links:
-            if link is not None:
-                self._poll.register(link.fileno(), select.POLLIN)
+        for link in self._open:
+            self._poll.register(link.fileno(), select.POLLIN)
         if links.carrying is before.carrying:
             return
         if links.carrying is not None:
@@ -80,14 +96,12 @@ class ReceiverThread(Worker):
             return  # what is queued is heard until the other takes over
         self.playout.clear()
 
-    def _ready(self, links: Links, wait_s: float) -> list[Link]:
-        """Those on which something has come in, within `wait_s`."""
-        open_links = [link for link in links if link is not None]
-        buffered = [link for link in open_links if link.has_buffered()]
-        polled = {fd for fd, _ in self._poll.poll(0 if buffered else wait_s * 1000.0)}
-        return [link for link in open_links if link in buffered or link.fileno() in polled]
+    def _is_buffered(self) -> bool:
+        """There is what `poll` can't see, on any of the links."""
+        self._look = False
+        return any(link.has_buffered() for link in self._open)
 
-    def _receive(self, link: Link, carrying: bool) -> None:
+    def _receive(self, link: Link, carrying: bool, now: float) -> None:
         had_joined = link.joined
         try:
             events = link.receive()
@@ -95,20 +109,23 @@ class ReceiverThread(Worker):
             self._mailbox.post(LinkEnded(link.epoch, error))
             self.link.drop(link)
             return
-        if link.joined and not had_joined:
+        if not had_joined and link.joined:
             self._mailbox.post(LinkJoined(link.epoch))
-        before = self.frames
+        if len(events) != 1:
+            self._look = True
         for event in events:
             if not isinstance(event, wire.Media):
+                self._look = True
                 self._mailbox.post(RoomEvent(link.epoch, event))
             elif carrying:
+                pcm = event.pcm
                 self.frames += 1
-                self._samples += len(event.pcm) // 2
-                self.playout.push(event.pcm)
-                self.media_s = time.monotonic()
-                if not is_silence(event.pcm):
-                    self.heard_s = self.media_s
+                self._samples += len(pcm) // 2
+                self.playout.push(pcm)
+                self.media_s = now
+                if link.epoch != self.first_media[0]:
+                    self.first_media = (link.epoch, now)
+                if pcm.strip(b"\0"):  # `not is_silence`, with one call less
+                    self.heard_s = now
             else:
                 self.beside_frames += 1
-        if self.frames != before:
-            self.drift.observe(time.monotonic(), self._samples)

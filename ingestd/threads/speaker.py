@@ -9,7 +9,7 @@ from typing import Final
 from ingestd.audio.ports import Negotiated, Sink
 from ingestd.core.backoff import Reopening
 from ingestd.core.devicefill import DeviceFill
-from ingestd.core.drift import Drift
+from ingestd.core.drift import LOOKED_AT_TOGETHER, Drift
 from ingestd.core.ducking import RoomVoice
 from ingestd.core.faults import Loss
 from ingestd.core.level import Gain, Meter
@@ -18,13 +18,17 @@ from ingestd.core.wire import SAMPLE_RATE_HZ
 from ingestd.errors import DeviceError
 from ingestd.threads.mailbox import DeviceChanged, Mailbox
 
-_OVERSLEPT_S: Final = 0.02
 _STUCK_AFTER_S: Final = 1.0
 _SHORTEST_WAIT_S: Final = 0.005
 _LEAST_WRITE_SAMPLES: Final = 10 * SAMPLE_RATE_HZ // 1000
 _REOPEN_S: Final = 0.5
+_STEP_S: Final = 1.0
+_HEARD_AT_ONCE: Final = 5
 
-LONGEST_WAIT_S: Final = 0.02
+LONGEST_WAIT_S: Final = 0.025
+"""Half of the least fill. Frames that come a little late every 20 ms come before that."""
+LATE_S: Final = 0.04
+"""Who feeds no sooner than that has overslept."""
 
 
 class Speaker:
@@ -62,9 +66,11 @@ class Speaker:
         self.drift = Drift()
         self._fill = DeviceFill(0, SAMPLE_RATE_HZ, 0.0)
         self._fed_s = 0.0
+        self._step_s = 0.0
         self._moved_s = 0.0  # when the device last took or played anything
         self._underruns = 0
         self._rest = b""
+        self._heard: list[bytes] = []  # what the meter does not know of yet
         self.unplayed_samples = 0
         """Pulled, and then lost with the device."""
 
@@ -79,7 +85,7 @@ class Speaker:
         That the device ran dry meanwhile is so as surely as its clock runs, whether or not it reports an underrun.
         """
         away_s = now - self._fed_s
-        if self.lost or away_s <= LONGEST_WAIT_S + _OVERSLEPT_S:
+        if self.lost or away_s <= LATE_S:
             return
         dry_s = max(0.0, away_s - self.queued_samples / SAMPLE_RATE_HZ)
         self._playout.starved(round(dry_s * SAMPLE_RATE_HZ))
@@ -95,13 +101,37 @@ class Speaker:
             queued = self._sink.queued()
             if queued != self.queued_samples:
                 self._moved_s = now
-            self._follow_clock(now, queued)
+            if now >= self._step_s:
+                self._step_s = now + _STEP_S
+                self._fill.step(now)
+            if queued > 0 and self._sink.underruns == self._underruns:
+                # The time after the device was asked: so the count is late where this was held up, never early.
+                observed = self.drift.observed
+                observed.append((self._clock(), self.played_samples - queued))
+                if len(observed) >= LOOKED_AT_TOGETHER:
+                    self.drift.look()
+            else:
+                self._interrupted(now)
             wanted = self._fill.samples - queued
             if wanted >= _LEAST_WRITE_SAMPLES:
-                taken = self._play(now, queued, wanted)
-                queued += taken
+                pcm = self._rest
+                if (more := wanted - len(pcm) // 2) > 0:
+                    pulled, gain = self._playout.pull(more), self.gain
+                    pcm += pulled if gain.reached is gain.wanted else gain.apply(pulled)
+                self._rest = pcm  # all of it, where the device is lost in this write
+                taken = self._sink.write(pcm)
+                self._rest = pcm[2 * taken :]  # a device may take less than it has room for
                 if taken:
                     self._moved_s = now
+                    self.played_samples += taken
+                    pcm, heard = pcm[: 2 * taken], self._heard
+                    heard.append(pcm)
+                    if len(heard) >= _HEARD_AT_ONCE:
+                        self.meter.add(b"".join(heard))
+                        heard.clear()
+                    if self._voice is not None:
+                        self._voice.played(pcm, now, queued)
+                    queued += taken
             self.queued_samples = queued
             if now - self._moved_s > _STUCK_AFTER_S:
                 raise DeviceError(f"playback device {self.device!r} is open but plays nothing")
@@ -114,32 +144,13 @@ class Speaker:
         """Lets go of the device."""
         self._sink.close()
 
-    def _play(self, now: float, queued: int, wanted: int) -> int:
-        pcm = self._rest
-        if (more := wanted - len(pcm) // 2) > 0:
-            pcm += self.gain.apply(self._playout.pull(more))
-        self._rest = pcm  # all of it, where the device is lost in this write
-        taken = self._sink.write(pcm)
-        self.played_samples += taken
-        self._rest = pcm[2 * taken :]  # a device may take less than it has room for
-        pcm = pcm[: 2 * taken]
-        self.meter.add(pcm)
-        if self._voice is not None:
-            self._voice.played(pcm, now, queued)
-        return taken
-
-    def _follow_clock(self, now: float, queued: int) -> None:
-        self._fill.step(now)
+    def _interrupted(self, now: float) -> None:
+        """It ran dry: time went by in which nothing was there to be counted."""
         underruns = self._sink.underruns
         if underruns != self._underruns:
             self._fill.ran_dry(now)
-        if queued <= 0 or underruns != self._underruns:
-            # It ran dry: time went by in which nothing was there to be counted.
-            self._underruns = underruns
-            self.drift.interrupted()
-        else:
-            # The time after the device was asked: so the count is late where this thread was held up, never early.
-            self.drift.observe(self._clock(), self.played_samples - queued)
+        self._underruns = underruns
+        self.drift.interrupted()
 
     def _reopen(self, now: float) -> bool:
         if now < self._next_try_s:
@@ -163,6 +174,7 @@ class Speaker:
         self._rest = b""
         self.lost = True
         self.queued_samples = 0
+        self._heard.clear()
         self.meter.clear()
         self._next_try_s = now + self._reopening.wait_s(error)
         if self.loss.goes_on(error.key, now):

@@ -25,6 +25,7 @@ from ingestd.threads.mailbox import (
     LinkReady,
     Mail,
     Mailbox,
+    MetricsChanged,
     RoomEvent,
     SessionCreated,
     Signalled,
@@ -122,6 +123,7 @@ class Supervisor:
         match mail:
             case SessionCreated(epoch, session):
                 if epoch == call.epoch and call.state in (State.CREATING, State.RENEWING):
+                    self._reporter.session(epoch, session.call_id)
                     call.on(Happening.SESSION_CREATED, f"session {session.call_id or 'without callId'} created")
             case Connected(epoch, link):
                 if epoch == call.epoch and call.state in (State.CONNECTING, State.RENEWING_CONNECTING):
@@ -146,6 +148,8 @@ class Supervisor:
                     call.meeting_left(epoch)
             case DeviceChanged():
                 self._reporter.device(mail)
+            case MetricsChanged():
+                self._reporter.metrics(mail)
             case Asked():
                 self._desk.serve(mail)
             case WorkerDied(name, error):

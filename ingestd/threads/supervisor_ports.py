@@ -7,7 +7,7 @@ from typing import Protocol
 from ingestd.core import wire
 from ingestd.core.lifecycle import State
 from ingestd.core.presence import RoomView
-from ingestd.threads.mailbox import DeviceChanged
+from ingestd.threads.mailbox import DeviceChanged, MetricsChanged
 
 
 class Events(Protocol):
@@ -38,11 +38,17 @@ class Reporter(Protocol):
     def state(self, state: State, epoch: int, reason: str, error: Exception | None) -> None:
         """The lifecycle moved, by that error where there was one."""
 
+    def session(self, epoch: int, call_id: str | None) -> None:
+        """The attempt of `epoch` has a session, by the service's name for it."""
+
     def room_event(self, event: wire.Event) -> None:
         """Something other than audio came in."""
 
     def device(self, mail: DeviceChanged) -> None:
         """A sound device was opened or lost."""
+
+    def metrics(self, mail: MetricsChanged) -> None:
+        """Figures are served, or can't be."""
 
     def heartbeat(self, room: RoomView | None) -> None:
         """About once a second; `room` says who is there, while the device is in it."""

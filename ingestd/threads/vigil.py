@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from ingestd.core import wire
@@ -32,8 +31,7 @@ class Changing(Protocol):
         """True once after each change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Senses:
+class Senses(NamedTuple):
     """What sender and receiver have noticed; each is read without a lock."""
 
     held_since_s: Callable[[], float | None]
@@ -85,7 +83,9 @@ class Vigil:
         carries = carrying is not None and carrying.epoch == epoch
         if isinstance(event, wire.Message):
             # One that is on its way out may still bring what the other was not told; without an id only one may speak.
-            if self._connections.knows(epoch) and (event.id or carries) and self._messages.is_new(event.id):
+            known = self._connections.knows(epoch) and (event.id or carries)
+            own = event.sender_id is not None and event.sender_id == self.own_id  # by a session before, from history
+            if known and not own and self._messages.is_new(event.id):
                 self._reporter.room_event(event)
             return False
         room = self._of(epoch)

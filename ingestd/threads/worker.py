@@ -17,6 +17,7 @@ class Worker(abc.ABC):
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._stopping = threading.Event()
+        self._is_stopping = False  # the same, for what looks each time round: no call
         self.progress_s = time.monotonic()
         """When the thread last went round its loop (CLOCK_MONOTONIC). Any thread."""
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
@@ -27,6 +28,7 @@ class Worker(abc.ABC):
 
     def stop(self) -> None:
         """Asks the thread to end; it does within a tenth of a second. Any thread."""
+        self._is_stopping = True
         self._stopping.set()
 
     def join(self, timeout_s: float) -> bool:
