@@ -74,6 +74,17 @@ def test_each_frame_has_the_moment_of_its_arrival_however_late_it_is_read() -> N
         _assert_between(flow, around)
 
 
+def test_a_watch_stamps_from_its_first_segment_on() -> None:
+    for _ in range(20):  # with no watch the kernel ceases to stamp, and it begins again some time after the next
+        with _connection() as (client, watch):
+            client.sendall(_REQUEST)
+            around = _send(client)
+            time.sleep(0.02)
+            (flow,) = watch.flows()
+            _assert_between(flow, around)
+        time.sleep(0.02)
+
+
 def test_under_tls_frames_are_told_by_their_length(tmp_path: Path) -> None:
     with _connection(tmp_path) as (client, watch):
         client.sendall(b"GET /videosdk HTTP/1.1\r\n\r\n")

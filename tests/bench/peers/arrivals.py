@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +27,8 @@ _PACKET_STATISTICS = 6
 _BUFFER_BYTES = 64 << 20
 """Kernel memory for what was not read yet; one call is some 0.2 MB/s of it."""
 _LARGEST_BYTES = 65536
+_STAMPING_WITHIN_S = 5.0
+_PROBE_WAIT_S = 0.002
 _TLS_DATA = 0x17
 _LEAST_MEDIA_BYTES = 440
 _MOST_MEDIA_BYTES = 560
@@ -36,7 +39,7 @@ class Watch:
     """Watches a port from the moment it is made. A context manager; one thread."""
 
     def __init__(self, port: int) -> None:
-        """OSError where this process may not (it takes root)."""
+        """OSError where this process may not (it takes root), RuntimeError where the kernel does not stamp."""
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -44,6 +47,7 @@ class Watch:
         self._socket.setblocking(False)
         # Of this one protocol, and so what comes in only: a watch on all would see each segment twice.
         self._socket.bind(("lo", _ETH_P_IP))
+        _await_stamping()
         self._flows: dict[int, Flow] = {}
 
     def flows(self) -> list[Flow]:
@@ -91,6 +95,27 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
+
+
+def _await_stamping() -> None:
+    """Returns when the kernel stamps what arrives.
+
+    It begins some time after the first socket asked for stamps (a job of its own workqueue, `net_enable_timestamp`);
+    until then what is read has the moment of reading for a stamp, and nothing tells.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        probe.bind(("127.0.0.1", 0))
+        probe.settimeout(_STAMPING_WITHIN_S)
+        give_up_s = time.monotonic() + _STAMPING_WITHIN_S
+        while time.monotonic() < give_up_s:
+            probe.sendto(b"?", probe.getsockname())
+            sent_s = time.time()
+            time.sleep(_PROBE_WAIT_S)
+            _, extra, _, _ = probe.recvmsg(1, 64)
+            if _stamp_s(extra) <= sent_s:
+                return
+    raise RuntimeError("the kernel does not stamp what arrives")
 
 
 def _stamp_s(extra: list[tuple[int, int, bytes]]) -> float:
