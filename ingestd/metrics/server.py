@@ -52,6 +52,7 @@ class MetricsThread(Worker):
         *,
         again_s: float = AGAIN_S,
         answered_s: float = ANSWERED_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`load` gives what writes the figures, and may raise MetricsError and take a while."""
         super().__init__(mailbox)
@@ -61,6 +62,7 @@ class MetricsThread(Worker):
         self._load = load
         self._again_s = again_s
         self._answered_s = answered_s
+        self._clock = clock
         self._cancel = Cancel()
         self._selector = selectors.DefaultSelector()
         self._listeners: list[socket.socket] = []
@@ -87,7 +89,7 @@ class MetricsThread(Worker):
         try_s = 0.0
         try:
             while not self._stopping.is_set():
-                now = self.progress_s = time.monotonic()
+                now = self.progress_s = self._clock()
                 if self._listeners:
                     self._round(now)
                 elif now >= try_s:
@@ -169,7 +171,7 @@ class MetricsThread(Worker):
 
     def _figures(self) -> bytes | None:
         """None where they can't be had, which is a bug."""
-        now = time.monotonic()
+        now = self._clock()
         if self._render is not None and now - self._written_s >= FRESH_S:
             self._written_s = now
             self.rendered += 1

@@ -136,10 +136,9 @@ class ScriptedLink:
             os.eventfd_read(self._fd)
         if self._broken is not None and not self._events:
             raise self._broken
-        events = list(self._events)
+        events = [self._events.popleft() for _ in range(len(self._events))]  # more may arrive meanwhile
         if any(isinstance(event, Media | MeetingJoined) for event in events):
             self.joined = True
-        self._events.clear()
         if self._broken is not None:
             os.eventfd_write(self._fd, 1)
         return events

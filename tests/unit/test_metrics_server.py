@@ -37,13 +37,20 @@ class Case:
         port: int = 0,
         load: Callable[[], Render] | None = None,
         answered_s: float = GUARD_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.host = host
         self.text = b"figure 1\n"
         self.mailbox = Mailbox()
         self.mail: list[Mail] = []
         self.thread = MetricsThread(
-            host, port, load or (lambda: lambda: self.text), self.mailbox, again_s=0.05, answered_s=answered_s
+            host,
+            port,
+            load or (lambda: lambda: self.text),
+            self.mailbox,
+            again_s=0.05,
+            answered_s=answered_s,
+            clock=clock,
         )
         self.thread.start()
 
@@ -97,9 +104,20 @@ def case() -> Iterator[Case]:
     running.close()
 
 
+class Hurried(Case):
+    """Its clients have little time, by a clock that moves when a test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        super().__init__(answered_s=HURRY_S, clock=lambda: self.now_s)
+
+    def let_time_pass(self) -> None:
+        self.now_s += HURRY_S
+
+
 @pytest.fixture
-def hurried() -> Iterator[Case]:
-    running = Case(answered_s=HURRY_S)
+def hurried() -> Iterator[Hurried]:
+    running = Hurried()
     yield running
     running.close()
 
@@ -157,28 +175,32 @@ def test_figures_are_no_older_than_a_moment(case: Case) -> None:
     wait_until(lambda: case.ask().endswith(b"figure 2\n"), GUARD_S, "the new figure")
 
 
-def test_those_who_never_finish_are_cut_off_and_hold_up_nobody(hurried: Case) -> None:
+def test_those_who_never_finish_are_cut_off_and_hold_up_nobody(hurried: Hurried) -> None:
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(hurried.connect()) for _ in range(3 * MAX_CLIENTS)]
         for sock in slow:
             with contextlib.suppress(OSError):  # it may be cut off already
                 sock.sendall(SCRAPE[:20])
         assert hurried.ask().endswith(b"figure 1\n")
+        assert hurried.thread._clients, "they may still go on"
+        hurried.let_time_pass()
         for sock in slow:
             assert rest(sock) == b"", "it ends, without a word"
 
 
-def test_those_who_never_read_are_cut_off_and_hold_up_nobody(hurried: Case) -> None:
+def test_those_who_never_read_are_cut_off_and_hold_up_nobody(hurried: Hurried) -> None:
     hurried.text = b"x" * 20_000_000  # more than the kernel takes on the way
     with hurried.connect() as lazy:
         lazy.sendall(SCRAPE)
         wait_until(lambda: hurried.thread.rendered, GUARD_S, "its answer")
         assert hurried.ask(b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 404")
+        assert hurried.thread._clients, "it may still read"
+        hurried.let_time_pass()
         wait_until(lambda: not hurried.thread._clients, GUARD_S, "its end")
         assert len(rest(lazy)) < len(hurried.text)
 
 
-def test_a_thousand_connections_leave_nothing_behind(hurried: Case) -> None:
+def test_a_thousand_connections_leave_nothing_behind(hurried: Hurried) -> None:
     hurried.ask()
     for _ in range(50):
         with contextlib.ExitStack() as stack:
@@ -189,6 +211,7 @@ def test_a_thousand_connections_leave_nothing_behind(hurried: Case) -> None:
                     sock.connect(("127.0.0.1", hurried.thread.ports[0]))
     assert hurried.ask().endswith(b"figure 1\n")
     assert len(hurried.thread._clients) <= MAX_CLIENTS
+    hurried.let_time_pass()
     wait_until(lambda: not hurried.thread._clients, GUARD_S, "the end of all")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import sys
 import threading
 from collections.abc import Iterable
-from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -221,7 +221,7 @@ frames = st.builds(
 def test_almost_right_streams_read_alike_however_they_are_cut(parts: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(parts)
     places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    pieces = [stream[start:end] for start, end in pairwise(places)]
+    pieces = [stream[start:end] for start, end in itertools.pairwise(places)]
     limit = 125  # a control frame's, which is held whole whatever messages may have
     reader = FrameReader(limit)
     try:
@@ -256,8 +256,14 @@ def test_mask_keys_are_drawn_anew() -> None:
     assert len({encode_frame(Opcode.TEXT, b"same") for _ in range(20)}) == 20
 
 
-def test_no_mask_key_is_used_twice_whichever_threads_draw() -> None:
-    """Ten times as many as are drawn at once; that the kernel gives one of them twice happens once in 5000 runs."""
+def test_no_mask_key_is_used_twice_whichever_threads_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times as many as are drawn at once, of a kernel that never gives one twice."""
+    numbers = itertools.count()
+    monkeypatch.setattr("ingestd.core.rfc6455._KEYS", [])
+    monkeypatch.setattr(
+        "ingestd.core.rfc6455.secrets.token_bytes",
+        lambda size: b"".join(next(numbers).to_bytes(4, "big") for _ in range(size // 4)),
+    )
     keys: list[bytes] = []
 
     def draw() -> None:

@@ -25,18 +25,17 @@ def same_process(site: BootedSite) -> Iterator[None]:
 def refused(site: BootedSite, name: str, *told: str) -> dict[str, Any]:
     """It waits, by that fault: so says the status, which is returned, so says systemd, and the journal explains it."""
 
-    def waits() -> tuple[dict[str, Any], str] | None:
-        # Both of one wait: the first ones are short.
+    def waits() -> dict[str, Any] | None:
         status, shown = site.wait_state("waiting"), site.shown()
         told = any(fault["name"] == name and not fault["over"] for fault in status["faults"])
-        return (status, shown) if told and shown.startswith("waiting: ") else None
+        # Both of one wait: the first ones are short, and each refusal has an id of its own.
+        same = shown.startswith("waiting: ") and status["reason"].startswith(shown.removeprefix("waiting: "))
+        return status if told and same else None
 
-    found = wait_until(waits, _TOLD_S, f"the fault {name}, waiting")
-    assert found is not None
-    status, shown = found
+    status = wait_until(waits, _TOLD_S, f"the fault {name}, waiting, in the status and in systemctl's")
+    assert status is not None
     fault = next(fault for fault in status["faults"] if fault["name"] == name)
     assert fault["remedy"]
-    assert status["reason"].startswith(shown.removeprefix("waiting: "))
     assert site.machine.show("ingestd", "ActiveState")["ActiveState"] == "active"
     entry = site.explained(message_id(name))
     assert [text for text in told if text not in entry] == [], entry
