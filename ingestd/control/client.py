@@ -23,7 +23,8 @@ class ControlClient:
     def __init__(self, path: Path, timeout_s: float = 5.0) -> None:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.settimeout(timeout_s)
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
+        """How long the answer to a call may take."""
         try:
             self._connect(str(path))
         except OSError:
@@ -34,7 +35,7 @@ class ControlClient:
         self._notifications: deque[dict[str, Any]] = deque()
 
     def _connect(self, path: str) -> None:
-        until_s = time.monotonic() + self._timeout_s
+        until_s = time.monotonic() + self.timeout_s
         while True:
             try:
                 self._sock.connect(path)
@@ -47,7 +48,7 @@ class ControlClient:
     def call(self, method: str, **params: Any) -> Any:
         """The method's result. Raises RpcError with what the daemon answered instead."""
         self._last_id += 1
-        self._sock.settimeout(self._timeout_s)
+        self._sock.settimeout(self.timeout_s)
         # Where the daemon has hung up already, it has said why.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._sock.sendall(protocol.encode_request(method, params, self._last_id))

@@ -153,6 +153,7 @@ class Connection:
                 if self._begun_bytes == len(self._unread[0]):
                     self._unread.popleft()
                     self._begun_bytes = 0
+            self._behind_since_s = None  # the kernel took it all: what is left waits for us, not for the client
         except BlockingIOError:
             pass
         except OSError:

@@ -16,7 +16,9 @@ from ingestd.ctl.reading import Reading
 
 _AGAIN_S: Final = 0.5
 _ANSWER_S: Final = 1.0
-"""As long as a key may have to wait where the daemon hangs."""
+"""As long as the screen may stand still where the daemon hangs."""
+_DONE_S: Final = 5.0
+"""For what is answered only when it is on the disk: a worn memory card takes seconds."""
 _AT_ONCE_S: Final = 0.001
 _MOST_AT_ONCE: Final = 200
 _NOBODY: Final = "no ingestd answers"
@@ -61,16 +63,19 @@ class Feed:
 
     def ask(self, method: str) -> Any:
         """The answer of a method that takes nothing; None where there is none, of which `refused` has heard."""
-        if self._client is None:
+        if (client := self._client) is None:
             self._refused(_NOBODY)
             return None
+        client.timeout_s = _DONE_S
         try:
-            return self._client.call(method)
+            return client.call(method)
         except RpcError as error:
             self._refused(str(error))
         except OSError as error:
             self._lost(error)
             self._refused(_NOBODY)
+        finally:
+            client.timeout_s = _ANSWER_S
         return None
 
     def close(self) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
+
+import pytest
 
 from ingestd.ctl.feed import Feed
 from ingestd.ctl.paint import Style
@@ -29,6 +33,25 @@ def test_a_mute_that_a_restart_will_not_know_is_told_in_red(tmp_path: Path) -> N
             assert served.mute.on is not muted
         feed.close()
     assert refused == []
+
+
+def test_a_slow_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused: list[str] = []
+    sync = os.fsync
+
+    def slow(file: int) -> None:
+        time.sleep(1.1)  # longer than the screen may stand still
+        sync(file)
+
+    with control(tmp_path) as served:
+        feed = Feed(served.path, [], refused.append)
+        feed.poll()
+        monkeypatch.setattr(os, "fsync", slow)
+        assert mute_or_unmute(feed, Reading({})) is None
+        feed.poll()
+        assert feed.away is None
+        feed.close()
+    assert (refused, served.mute.on) == ([], True)
 
 
 def test_a_daemon_that_is_gone_is_told_instead(tmp_path: Path) -> None:
