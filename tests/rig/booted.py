@@ -162,6 +162,7 @@ class Booted:
 
     def journal(self, unit: str) -> list[dict[str, Any]]:
         """The entries of a unit and of systemd about it, oldest first, with all fields."""
+        self.run("journalctl", "--sync")  # what systemd has just told may still be in the socket
         out = self.run("journalctl", "-u", unit, "-o", "json", "--no-pager").stdout
         return [json.loads(line) for line in out.splitlines()]
 

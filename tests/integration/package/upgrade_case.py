@@ -26,8 +26,12 @@ KEPT_BY_SYSTEMD = ("/var/lib/systemd/deb-systemd-helper-enabled", "/var/lib/syst
 POLICY = "/usr/sbin/policy-rc.d"
 _STARTED = "39f53479d3a045ac8e11786248231fbf"  # systemd's message when a unit has started
 _HOOKS = "hooks: [{state: connected, exec: [/bin/true]}]\n"
-# Manual pages and documentation too, as a device has them; and no disk that is waited for.
-_WHOLE = "rm -f /etc/dpkg/dpkg.cfg.d/99mmdebstrap; echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/rig"
+# Manual pages and documentation too, as a device has them; no disk that is waited for, and no backup at midnight.
+_WHOLE = """
+rm -f /etc/dpkg/dpkg.cfg.d/99mmdebstrap
+echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/rig
+ln -s /dev/null /etc/systemd/system/dpkg-db-backup.timer
+"""
 
 
 class Packages:
