@@ -58,6 +58,7 @@ class Pacer:
         self.next_index = 0
         """First sample of the next frame from the ring. Any thread may read it."""
         self._live = False
+        self._owes = False  # not live by a stall: what the microphone brings and nobody hears counts
         self._stalled = False
         self._phase = -1  # of the sample clock, at the last frame
         self._grid_s = 0.0  # when the last frame was due, whether of sound or silence
@@ -75,8 +76,11 @@ class Pacer:
         newest = written // FRAME_SAMPLES * FRAME_SAMPLES - FRAME_SAMPLES
         if clock is None or not self._live or clock.phase != self._phase:
             if not self._live and (clock is None or lost or newest < max(0, self.next_index)):
+                if lost and self._owes:  # what it brings from now on is of another time
+                    self._owes = False
+                    self._drop_to(newest + FRAME_SAMPLES)
                 return self._silence(now)
-            due = self._begin_grid(clock, newest)
+            due = self._begin_grid(now, clock, newest)
         else:
             _, sample, time_s, s_per_sample = clock  # `_due`, without its call: 3 µs in a thread that has just woken
             due = time_s + (self.next_index + FRAME_SAMPLES - sample) * s_per_sample + self.guard_s
@@ -93,6 +97,7 @@ class Pacer:
         if newest < index:
             if lost or late_s > STALL_S:
                 self._live = False
+                self._owes = not lost
                 # From now on, not from when it went missing: no burst of silence.
                 self._tick_s = max(self._tick_s, now - FRAME_S)
                 return self._silence(now)
@@ -135,14 +140,20 @@ class Pacer:
         self._ahead_s = ahead_s - FRAME_S if surplus else ahead_s
         return surplus
 
-    def _begin_grid(self, clock: SampleTime | None, newest: int) -> float:
+    def _begin_grid(self, now: float, clock: SampleTime | None, newest: int) -> float:
         """When the next frame is due: on a new grid, or by no clock."""
         if clock is not None and not self._live:
             # Back, or for the first time: start with the newest complete frame.
+            unheard = self.next_index
             self.next_index = newest
             self._live = True
-            if self._is_surplus(self._due(clock)):
+            due = self._due(clock)
+            # Where even the newest is that late, the device paused unseen by the clock: nothing comes early.
+            if now - due <= STALL_S and self._is_surplus(due):
                 self.next_index += FRAME_SAMPLES  # not there yet: of what was silence until now
+            if self._owes:
+                self._owes = False
+                self.dropped_frames += (self.next_index - unheard) // FRAME_SAMPLES
         elif clock is not None and self._is_surplus(self._due(clock)):
             self._drop_to(self.next_index + FRAME_SAMPLES)
         if clock is None:
