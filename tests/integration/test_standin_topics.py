@@ -139,7 +139,7 @@ def test_a_message_without_data_fails(standin: StandIn) -> None:
 
 
 def test_frames_before_the_join_are_queued_and_flushed_in_order(standin: StandIn) -> None:
-    standin.configure(join_delay_s=0.2)
+    standin.configure(join_delay_s=2)
     alice = standin.add("Alice")
     standin.subscribe(alice, "CHAT")
     session = standin.create_session()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -73,7 +72,7 @@ class World:
         return base.replace("http", "ws", 1).rstrip("/") if base.startswith("http") else base.rstrip("/")
 
     def _tick(self, tick: int) -> None:
-        now_s = time.monotonic()
+        now_s = self.ticker.time_of(tick)  # a late tick judges what is queued as it would have in time
         for room in self.rooms.values():
             if room.participants:
                 room.tick(tick, now_s)
