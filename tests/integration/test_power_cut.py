@@ -294,10 +294,10 @@ contents = []
 last_good = LastGood(Path(sys.argv[1]), lambda path, content: contents.append((path, content)))
 for path in sys.argv[2:]:
     last_good.keep(read_config(Path(path)).tree)
-print(flush=True)
 while True:
     for path, content in contents:
         assert write_state(path, content) is None
+    print(flush=True)
 """
 
 
@@ -313,12 +313,17 @@ def test_a_kill_while_it_is_written_leaves_one_or_the_other(tmp_path: Path) -> N
         )
     both = [read_config(path).config for path in files]
     last_good = LastGood(tmp_path, write_state)
+    last_good.keep(read_config(files[0]).tree)
     found, cut = set(), 0
     for _ in range(25):
         writer = spawn([sys.executable, "-c", WRITER, tmp_path, *files], stdout=subprocess.PIPE)
         assert writer.stdout is not None
+        for _ in range(moments.randint(1, 3)):
+            writer.stdout.readline()
+        began_s = time.monotonic()
         writer.stdout.readline()
-        time.sleep(moments.uniform(0.002, 0.05))
+        both_take_s = time.monotonic() - began_s
+        time.sleep(moments.uniform(0.0, both_take_s))  # however slow the disk, as often in the one as in the other
         writer.kill()
         end(writer)
         valid = last_good.load()
