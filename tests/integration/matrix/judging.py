@@ -7,6 +7,10 @@ import time
 from collections import Counter
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ingestd.core.wire import FRAME_S
 from tests.integration.matrix.device import Since, WatchedDevice
 from tests.integration.matrix.site import Site
 from tests.rig.resources import Resources
@@ -71,3 +75,9 @@ def fault_in(status: dict[str, Any], says: str) -> dict[str, Any] | None:
     """The newest fault of a status of which that is said."""
     found = [fault for fault in status["faults"] if re.search(says, str(fault), re.IGNORECASE)]
     return max(found, key=lambda fault: str(fault["last"])) if found else None
+
+
+def longest_gap_s(numbers: NDArray[np.int64], after: int) -> float:
+    """The longest run of frames from number `after` on that are not among `numbers`, however late the others came."""
+    heard = np.unique(numbers[numbers >= after])
+    return float((np.diff(heard) - 1).max(initial=0)) * FRAME_S

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ingestd.core.wire import FRAME_SAMPLES
 from tests.integration.matrix.device import News, Since, WatchedDevice
 from tests.integration.matrix.judging import (
     fault_in,
+    longest_gap_s,
     no_secret_told,
     nothing_left_behind,
     told_once,
@@ -22,6 +24,7 @@ from tests.integration.matrix.judging import (
 )
 from tests.integration.matrix.site import QUICK, Site
 from tests.integration.matrix.table import Cell
+from tests.rig.memory_ports import frame_numbers
 from tests.rig.resources import Resources
 from tests.standin.client import SocketFault
 
@@ -78,10 +81,19 @@ class Case:
         return wait_streaming(self.device, self.site, self.epoch)
 
     def longest_gap_s(self) -> float:
-        """The longest time without audio in the room since the strike, all sessions together."""
+        """The longest stretch of the microphone's sound since the strike that came to the room in no session.
+
+        By the numbers of the frames: when they came also tells of a service that was late.
+        """
         since = [self.call, *(call.call_id for call in self.site.room.calls(self.calls))]
-        times_s = np.sort(np.concatenate([self.site.room.received(call).times_s for call in since]))
-        return float(np.diff(times_s[times_s > self.began_s], prepend=self.began_s).max())
+        kept = [self.site.room.received(call) for call in since]
+        times_s = np.concatenate([each.times_s for each in kept])
+        numbers = frame_numbers(np.concatenate([each.samples for each in kept]).reshape(-1, FRAME_SAMPLES))
+        return longest_gap_s(numbers, numbers[times_s <= self.began_s].max())
+
+    def latest_s(self) -> float:
+        """How late a frame left at the latest, by the device's own clock; it drops what is too late to be sent."""
+        return float(self.device.status()["uplink"]["latency_ms"]["max"]) / 1000
 
     def requested_s(self) -> list[float]:
         """When each session request came since the strike, CLOCK_MONOTONIC."""

@@ -32,18 +32,22 @@ QUICK: Mapping[str, Any] = {
     "hurry_every_s": 0.2,
     "reconnect_every_s": 0.05,
     "attempt_s": 8.0,
-    "dns_s": 1.0,
+    "dns_s": 3.0,
     "connect_rounds_s": [0.5, 0.5],
-    "tls_s": 1.5,
-    "upgrade_s": 1.5,
-    "answer_s": 1.5,
+    "tls_s": 3.0,
+    "upgrade_s": 3.0,
+    "answer_s": 3.0,
     "ping_every_s": 0.5,
-    "pong_within_s": 1.5,
+    "pong_within_s": 3.0,
     "silent_for_s": 4.0,
-    "held_s": 1.5,
-    "overlap_s": 1.0,
+    "held_s": 3.0,
+    "overlap_s": 2.0,
 }
-"""Policy times that let a whole life happen in seconds; a person's job stays slow, so that a heal shows."""
+"""Policy times that let a whole life happen in seconds; a person's job stays slow, so that a heal shows.
+
+The 3.0 s leave room for a service that was late: what is given up for that would be one session more than the policy's.
+A look-up is given up before the name server's client does (4 s), a link that says nothing by its pings.
+"""
 
 
 class Site:

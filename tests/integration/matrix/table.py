@@ -145,8 +145,8 @@ TABLE: dict[str, Row] = {
     "hangs": Row(
         PASSES,
         r"time|timed out|session came",
-        answered(times=1, stall_s=4.0),
-        upgraded("stall", for_s=4.0),
+        answered(times=1, stall_s=5.0),
+        upgraded("stall", for_s=5.0),
         "as `stall`",
         "as `stall`",
     ),

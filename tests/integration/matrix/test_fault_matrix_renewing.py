@@ -46,6 +46,7 @@ def _first_goes_on(life: Life, cell: Cell) -> None:
         case.wait_streaming()
         if cell.name not in TAKEN_OVER:
             assert case.longest_gap_s() < GAP_S, "the room heard the first session until the second took over"
+            assert case.latest_s() < GAP_S, "and heard it in time"
 
 
 def _something_was_done(case: Case) -> None:
@@ -80,6 +81,7 @@ def _asked_again_and_again(_life: Life, cell: Cell) -> None:
         case.wait_streaming()
         assert len(case.requested_s()) <= 4
         assert case.longest_gap_s() < GAP_S
+        assert case.latest_s() < GAP_S
 
 
 def _lost(life: Life, cell: Cell) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from tests.integration.matrix.device import LogLine, Since
-from tests.integration.matrix.judging import no_secret_told, told_once
+from tests.integration.matrix.judging import longest_gap_s, no_secret_told, told_once
 from tests.integration.matrix.site import Site
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhcGlrZXkiOiJrIn0.c2lnbmF0dXJl"
@@ -67,3 +68,12 @@ def test_what_is_told_twice_is_found_but_for_debug_lines() -> None:
 def test_a_bug_of_ours_is_found(line: tuple[str, str]) -> None:
     with pytest.raises(AssertionError):
         once(line)
+
+
+def test_a_gap_is_what_no_session_brought() -> None:
+    first, second = range(1, 60), range(55, 100)
+    whole = np.array([*first, 0, -1, *second])
+    assert longest_gap_s(whole, 40) == 0.0
+    assert longest_gap_s(whole[(whole < 57) | (whole > 80)], 40) == pytest.approx(0.02 * (80 - 56))
+    assert longest_gap_s(whole[(whole < 30) | (whole >= 40)], 40) == 0.0, "before"
+    assert longest_gap_s(whole[::-1], 40) == 0.0, "in whatever order they came"
