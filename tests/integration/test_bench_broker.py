@@ -16,7 +16,7 @@ from tests.bench.broker.coming_back import Return
 from tests.bench.broker.fleet import Attempt, Fleet, Order
 from tests.bench.broker.responder import Responder
 from tests.bench.installed import REPO
-from tests.rig.broker import free_port
+from tests.rig.free_port import free_port
 from tests.rig.postgres import needs_postgres
 
 

@@ -15,6 +15,7 @@ import pytest
 import trustme
 
 from tests.integration.doctor_case import Desk, desk_of, instant_devices
+from tests.rig.free_port import free_port
 from tests.standin.client import StandIn
 from tests.standin.faults import SessionFault
 from tests.unit.peers import read_request, server_tls, serving
@@ -72,8 +73,7 @@ def _no_such_name(desk: Desk, _standin: StandIn) -> None:
 
 
 def _nobody_listens(desk: Desk, _standin: StandIn) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     desk.config["backend"]["url"] = f"https://127.0.0.1:{port}/v2/ingest/sessions"
 
 

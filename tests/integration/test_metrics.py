@@ -21,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ingestd.control.client import ControlClient
 from ingestd.core.jwt import dates_of
 from tests.rig.figures import Figures
+from tests.rig.free_port import free_port
 from tests.rig.memory_device import MemoryDevice, device_config
 from tests.rig.memory_ports import frame_numbers
 from tests.rig.process import wait_until
@@ -60,12 +61,6 @@ class Scene:
     def cpu_s(self) -> float:
         """All that the daemon has used."""
         return self.value("process_cpu_seconds_total")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

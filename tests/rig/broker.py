@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import secrets
 import signal
 import socket
@@ -22,23 +21,13 @@ import trustme
 
 from ingestd.broker.devices import NewDevice, Registry
 from ingestd.broker.storage import Storage
+from tests.rig.free_port import free_port
 from tests.rig.process import end, spawn, wait_until
 from tests.standin.client import StandIn
 
 _REPO = Path(__file__).resolve().parents[2]
 _READY_S = 30.0
 _COMMAND_S = 60.0
-_PORTS = (15_000, 30_000)
-"""Below those that the kernel gives out by itself: nobody takes one between a kill and the next start."""
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens at."""
-    while True:
-        port = random.randrange(*_PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class BrokerProcess:

@@ -11,7 +11,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import tempfile
@@ -22,6 +21,9 @@ from typing import Final, Self
 
 import pytest
 from sqlalchemy import create_engine, text
+
+from tests.rig.free_port import free_port
+from tests.rig.process import wait_until
 
 USER: Final = "broker"
 _USERS: Final = ("postgres", "nobody")
@@ -63,7 +65,7 @@ class Postgres:
             pytest.skip(reason)
         self.password = secrets.token_hex(8)
         """Of the user that every URL is for."""
-        self.port = _free_port()
+        self.port = free_port()
         self._programs = programs() or Path()
         parent = directory if directory is not None and _all_may_enter(directory) else None
         self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir=parent))
@@ -146,10 +148,15 @@ class Postgres:
     def kill(self) -> None:
         """Ends all of it at once, as a power cut would; what was not synced may be lost."""
         if self._server is not None:
+            first = self._server.pid
             self._server.send_signal(signal.SIGSTOP)  # or it would make others, and clear up after those that die
-            for child in _children(self._server.pid):
+            wait_until(lambda: _state(first) in "TZ", _READY_S, "the server to stand still", every=0.001)
+            children = _children(first)
+            for child in children:
                 with contextlib.suppress(ProcessLookupError):  # one that was just ending
                     os.kill(child, signal.SIGKILL)
+            # One that still lives keeps the shared memory, and with it the next server out.
+            wait_until(lambda: all(_state(one) in "Z" for one in children), _READY_S, "their end", every=0.001)
         self._end(signal.SIGKILL)
 
     def __enter__(self) -> Self:
@@ -205,17 +212,20 @@ def _children(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def _state(pid: int) -> str:
+    """As in proc_pid_stat(5): T is stopped, Z dead and not waited for; empty where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def _exists(user: str) -> bool:
     try:
         pwd.getpwnam(user)
     except KeyError:
         return False
     return True
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def _all_may_enter(directory: Path) -> bool:

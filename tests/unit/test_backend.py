@@ -22,6 +22,7 @@ from ingestd.net import backend
 from ingestd.net.backend import Backend
 from ingestd.net.cancel import Cancel
 from ingestd.net.exchange import Request
+from tests.rig.free_port import free_port
 from tests.unit.peers import header, read_request, serving, until_closed
 
 TOKEN = "eyJhbGciOi.eyJhcGlrZXki.s3cr3t-_"
@@ -355,8 +356,7 @@ def test_an_answer_that_trickles_is_given_up_in_time(handler: Handler, token_fil
 
 
 def test_nobody_there_is_told_in_a_few_words(token_file: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+    port = free_port()
     error = refused(plain(port, token_file))
     assert error.fault is BackendFault.UNREACHABLE
     said = f"can't reach the backend (backend.url): can't connect to 127.0.0.1:{port}: Connection refused; check"

@@ -16,6 +16,7 @@ from ingestd.errors import BackendError, ChannelError, UpgradeRefused
 from ingestd.net.cancel import Cancel
 from ingestd.net.dialer import Dialer
 from ingestd.net.stream import Stream
+from tests.rig.free_port import free_port
 from tests.rig.process import wait_until
 from tests.unit.peers import (
     GUARD_S,
@@ -103,8 +104,7 @@ def test_a_good_server_gives_an_open_stream_with_all_it_said_at_once(secure: boo
 
 
 def test_nobody_listening_is_told_at_once() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+    port = free_port()
     with pytest.raises(ChannelError, match=f"can't connect to 127.0.0.1:{port}: Connection refused"):
         dial(port)
 

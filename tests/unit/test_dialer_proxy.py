@@ -15,6 +15,7 @@ from ingestd.errors import ChannelError, ProxyRefused
 from ingestd.net.cancel import Cancel
 from ingestd.net.dialer import Dialer
 from ingestd.net.stream import Stream
+from tests.rig.free_port import free_port
 from tests.unit.peers import GUARD_S, accept_upgrade, client_tls, header, read_head, server_tls, serving, until_closed
 from tests.unit.proxies import Tunnel
 
@@ -126,8 +127,7 @@ def test_a_proxy_that_trickles_is_given_up(ca: trustme.CA) -> None:
 
 
 def test_a_proxy_that_is_not_there_is_told(ca: trustme.CA) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+    port = free_port()
     with pytest.raises(ChannelError, match=f"can't connect to 127.0.0.1:{port}: Connection refused; .*backend.proxy"):
         dial(ca, port, 9)
 

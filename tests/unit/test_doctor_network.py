@@ -15,6 +15,7 @@ import trustme
 from ingestd.core.check import Check, Verdict
 from ingestd.core.times import Times
 from ingestd.doctor.network import BackendWay
+from tests.rig.free_port import free_port
 from tests.unit.doctor_case import by_name, config_of, failed, situation
 from tests.unit.peers import header, read_request, server_tls, serving
 from tests.unit.proxies import Tunnel
@@ -97,8 +98,7 @@ def test_a_name_that_does_not_resolve_is_told_once(tmp_path: Path) -> None:
 
 
 def test_a_port_where_nobody_listens(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     checks, broken = walk(tmp_path, f"https://127.0.0.1:{port}/")
     assert (failed(checks), broken) == (["TCP"], "TCP")
     assert "127.0.0.1 Connection refused" in by_name(checks)["TCP"].what
@@ -161,8 +161,7 @@ def test_through_a_proxy_whose_password_is_not_shown(tmp_path: Path, ca: trustme
 
 
 def test_a_proxy_that_does_not_answer_is_named(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     checks, broken = walk(tmp_path, "https://backend.example/", proxy=f"http://127.0.0.1:{port}")
     assert broken == "TCP"
     assert "backend.proxy" in by_name(checks)["TCP"].remedy

@@ -13,8 +13,10 @@ from ingestd.core import wire
 from ingestd.core.check import Check, Verdict
 from ingestd.doctor import session
 from ingestd.doctor.session import OwnSession
+from tests.rig.free_port import free_port
+from tests.rig.process import wait_until
 from tests.unit.doctor_case import by_name, config_of, failed, jwt, situation
-from tests.unit.peers import Peer, accept_upgrade, close, read_request, serving, text
+from tests.unit.peers import GUARD_S, Peer, accept_upgrade, close, read_request, serving, text
 
 MEDIA = wire.encode_media(bytes(320)).decode()
 REF = "vs_s3cr3t-ref"
@@ -44,15 +46,11 @@ def asked(folder: Path, ws_port: int, call: bool, status: int = 200) -> list[Che
     return checks
 
 
-def nowhere() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def test_a_session_is_made_and_left_unclaimed(tmp_path: Path) -> None:
     claims: list[bytes] = []
     with serving(lambda sock: claims.append(sock.recv(1))) as server:
         checks = asked(tmp_path, server.port, call=False)
+        wait_until(lambda: claims, GUARD_S, "the end of the connection")
     found = by_name(checks)
     assert failed(checks) == []
     assert "(call c1)" in found["backend"].what
@@ -62,7 +60,7 @@ def test_a_session_is_made_and_left_unclaimed(tmp_path: Path) -> None:
 
 
 def test_a_server_of_the_call_that_cannot_be_reached(tmp_path: Path) -> None:
-    checks = asked(tmp_path, nowhere(), call=False)
+    checks = asked(tmp_path, free_port(), call=False)
     assert failed(checks) == ["way to the call's server"]
     assert checks[-1].remedy
 

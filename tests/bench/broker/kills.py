@@ -176,7 +176,6 @@ class _Killing:
 
     def _kill_server(self) -> None:
         assert self._server is not None
-        _kill_with_children(self._server.pid)
         self._server.kill()
         self.kills["server"] += 1
         self._wait()

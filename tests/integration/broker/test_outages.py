@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.rig.broker import BrokerProcess, free_port
+from tests.rig.broker import BrokerProcess
+from tests.rig.free_port import free_port
 from tests.rig.postgres import Postgres
 from tests.rig.process import wait_until
 from tests.rig.raw_service import RawService

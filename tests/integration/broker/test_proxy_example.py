@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.rig.broker import BrokerProcess, free_port
+from tests.rig.broker import BrokerProcess
+from tests.rig.free_port import free_port
 from tests.rig.process import end, spawn, wait_until
 from tests.standin.client import StandIn
 

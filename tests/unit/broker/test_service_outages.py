@@ -11,6 +11,7 @@ import pytest
 from ingestd.broker.errors import ServiceError
 from ingestd.broker.service import Service
 from ingestd.broker.settings import VideoSdk
+from tests.rig.free_port import free_port
 from tests.standin.client import SessionFault, StandIn
 from tests.unit.broker.answering import SESSION_URL, Answering, good, http
 from tests.unit.peers import read_request, serving, until_closed
@@ -32,8 +33,7 @@ def failed(service: Service) -> ServiceError:
 
 
 def test_a_service_that_is_not_there_is_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     error = failed(at(port))
     assert str(error) == f"the service at 127.0.0.1:{port} can't be reached: Connection refused"
     assert not error.late
