@@ -28,8 +28,8 @@ from tests.rig.memory_ports import frame_numbers
 from tests.rig.resources import Resources
 from tests.standin.client import SocketFault
 
-GONE_S = 2.0
-"""After SIGTERM."""
+END_S = 10.0
+"""For a device that is ended as its cases are over. What it may take is held in test_fault_matrix_stopping."""
 _CUT_CODE = 3000
 """Ends a connection so that the next one meets what was prepared for it; no cause of the table's."""
 
@@ -192,7 +192,7 @@ class Life:
         except AssertionError as error:
             device.kill()
             raise AssertionError(f"{error}:\n{since.log}") from error
-        status, took_s = device.terminate(GONE_S)
+        status, took_s = device.terminate(END_S)
         assert status == 0, f"exit status {status} after {took_s:.1f} s:\n{since.log}"
         closed = self.site.room.connection(self.site.room.call(call).connections[-1])
         assert closed.stopped_s is not None, "`stop` was not said"

@@ -9,7 +9,7 @@ import pytest
 from tests.integration.matrix.device import Since, WatchedDevice
 from tests.integration.matrix.http_proxy import LOGIN, HttpProxy
 from tests.integration.matrix.judging import fault_in, no_secret_told, told_once, wait_streaming
-from tests.integration.matrix.life import GONE_S
+from tests.integration.matrix.life import END_S
 from tests.integration.matrix.site import QUICK, Site
 from tests.standin.client import SocketFault
 
@@ -41,7 +41,7 @@ def device(site: Site, proxy: HttpProxy) -> Iterator[WatchedDevice]:
     wait_streaming(device, site, 0)
     yield device
     since = Since(device)
-    status, _took_s = device.terminate(GONE_S)
+    status, _took_s = device.terminate(END_S)
     assert status == 0, since.log
 
 

@@ -67,11 +67,11 @@ def _second_takes_over(life: Life, cell: Cell) -> None:
 
 
 def _asked_again_and_again(_life: Life, cell: Cell) -> None:
-    # A life of its own, as a program may ask here no more often than on a device.
-    as_on_a_device = {name: value for name, value in QUICK.items() if name != "reconnect_every_s"}
+    # A life of its own, in which a program may ask so seldom that a hundred times are too often however slow it is.
+    seldom = {**QUICK, "reconnect_every_s": 10.0}
     with (
         tempfile.TemporaryDirectory(prefix="asked-") as folder,
-        a_life("asked", Path(folder), as_on_a_device) as life,
+        a_life("asked", Path(folder), seldom) as life,
         life.case(cell) as case,
     ):
         cell.strike.do(life.site)
