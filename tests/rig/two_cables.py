@@ -11,6 +11,7 @@ from typing import Final
 
 from tests.rig import netns
 from tests.rig.netns import Cable, End, Namespace
+from tests.rig.process import wait_until
 
 METRICS: Final[dict[Cable, int]] = {"eth0": 100, "wwan0": 600}
 """What they begin with."""
@@ -29,25 +30,31 @@ class TwoCables(Namespace):
     @property
     def service_address(self) -> str:
         """The far side's address that is reached over either cable: IPv4."""
-        return netns.service_addresses(self._number)[0]
+        return netns.service_addresses(self.number)[0]
 
     @property
     def service_address6(self) -> str:
         """The same, IPv6."""
-        return netns.service_addresses(self._number)[1]
+        return netns.service_addresses(self.number)[1]
 
     def address_on(self, cable: Cable, family: int = 4) -> str:
         """The device's own address on that cable; `family` is 4 or 6."""
         return self._host(cable, 2) if family == 4 else self._host6(cable, 2)
 
     def _host6(self, cable: Cable, number: int) -> str:
-        return f"fd31:{self._number:x}:{self.cables.index(cable) + 1}::{number}"
+        return f"fd31:{self.number:x}:{self.cables.index(cable) + 1}::{number}"
 
     def _make(self) -> None:
         super()._make()
         netns.ip("address", "replace", self.service_address, "dev", "lo")
         netns.ip("address", "replace", self.service_address6, "dev", "lo", "nodad")  # else it can't be used at once
         self.be_strict(True)
+        # The kernel gives these a moment after the carrier: an event, and what is sent on the cable comes from them.
+        wait_until(self._has_link_local, 20, "the cables' link-local addresses")
+
+    def _has_link_local(self) -> bool:
+        shown = [self.ip("-6", "address", "show", "dev", cable, "scope", "link") for cable in self.cables]
+        return all("inet6 fe80:" in each.stdout for each in shown)
 
     def be_strict(self, strict: bool) -> None:
         """Whether the far side throws away what comes by the wrong cable, as providers do. True at first."""
