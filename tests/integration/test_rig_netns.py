@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig import netns
-from tests.rig.netns import Namespace
+from tests.rig.netns import Apart, Namespace
 from tests.rig.process import end, spawn, wait_until
 from tests.rig.two_cables import TwoCables
 
@@ -28,7 +27,7 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as link:
 
 ENTER_AND_DIE = """
 import os
-from tests.rig.netns import Namespace
+from tests.rig.netns import Apart, Namespace
 namespace = Namespace().__enter__()
 print(namespace.name, flush=True)
 os._exit(9)
@@ -81,6 +80,21 @@ def test_two_have_addresses_of_their_own(device: Namespace) -> None:
     with Namespace() as other:
         assert {other.address, other.far_address}.isdisjoint({device.address, device.far_address})
         assert other.address in other.run(["ip", "address"]).stdout
+
+
+@pytest.mark.parametrize("kind", [Namespace, Apart])
+def test_no_two_have_the_same_number_and_none_takes_another_ones_cable_along(
+    device: Namespace, monkeypatch: pytest.MonkeyPatch, kind: type[Namespace]
+) -> None:
+    taken, elsewhere, free = device.number, (device.number + 1) % (1 << 14), (device.number + 2) % (1 << 14)
+    monkeypatch.setattr(netns, "drawn", iter([taken, elsewhere, free]).__next__)
+    netns.ip("netns", "add", f"ingrig-1-{elsewhere}")  # as another process names its own
+    try:
+        with kind() as other:
+            assert other.number == free
+    finally:
+        netns.ip("netns", "delete", f"ingrig-1-{elsewhere}")
+    assert has_cable(device)
 
 
 @pytest.mark.parametrize("cable", ["eth0", "wwan0"])
@@ -142,7 +156,7 @@ def test_leaving_ends_what_runs_in_it() -> None:
         wait_until(lambda: str(process.pid) in pids(namespace), 20, "the process inside")
     assert process.wait(20) == -signal.SIGKILL
     assert namespace.name not in here()
-    assert namespace.far_end not in os.listdir("/sys/class/net")
+    assert not has_cable(namespace)
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(device: Namespace) -> None:
@@ -155,6 +169,10 @@ def test_what_a_killed_run_left_is_removed_by_the_next(device: Namespace) -> Non
     netns.remove_stale()
     assert left not in here()
     assert device.name in here()
+
+
+def has_cable(namespace: Namespace) -> bool:
+    return netns.ip("link", "show", namespace.far_end, check=False).returncode == 0
 
 
 def pids(namespace: Namespace) -> list[str]:

@@ -29,6 +29,7 @@ Cable = Literal["eth0", "wwan0"]
 _CABLES: Final[tuple[Cable, ...]] = ("eth0", "wwan0")
 _CLONE_NEWNET: Final = 0x40000000
 _PREFIX = "ingrig-"
+_NUMBERS = 1 << 14
 
 
 def why_not() -> str | None:
@@ -37,7 +38,7 @@ def why_not() -> str | None:
         return "network namespaces need root on Linux"
     if not shutil.which("ip"):
         return "network namespaces need iproute2"
-    name = f"{_PREFIX}{os.getpid()}-try"
+    name = f"{_PREFIX}{os.getpid()}-{_NUMBERS}"  # which none has
     try:
         ip("netns", "add", name)
         ip("netns", "exec", name, "true")
@@ -54,17 +55,14 @@ class Namespace:
     cables: tuple[Cable, ...] = ("eth0",)
 
     def __init__(self) -> None:
-        """Draws a number for it; nothing is made before it is entered."""
-        self._number = 0
-        self._draw()
-
-    def _draw(self) -> None:
-        self._number = random.randrange(1 << 14)
+        """Nothing is made before it is entered."""
+        self.number = drawn()
+        """Another one once it is entered, where this one is taken."""
 
     @property
     def name(self) -> str:
         """Its name for `ip netns`."""
-        return f"{_PREFIX}{os.getpid()}-{self._number}"
+        return f"{_PREFIX}{os.getpid()}-{self.number}"
 
     @property
     def far_end(self) -> str:
@@ -83,12 +81,12 @@ class Namespace:
 
     def _host(self, cable: Cable, number: int) -> str:
         # A /30 network of 10.231.0.0/16 for each number, and one of 10.232.0.0/16 for its second cable.
-        return f"10.{231 + _CABLES.index(cable)}.{self._number // 64}.{self._number % 64 * 4 + number}"
+        return f"10.{231 + _CABLES.index(cable)}.{self.number // 64}.{self.number % 64 * 4 + number}"
 
     def __enter__(self) -> Self:
         remove_stale()
-        while ip("link", "show", self.far_end, check=False).returncode == 0:
-            self._draw()
+        while not self._is_ours_alone():
+            self.number = drawn()
         try:
             self._make()
         except BaseException:
@@ -101,8 +99,17 @@ class Namespace:
     ) -> None:
         self.close()
 
-    def _make(self) -> None:
+    def _is_ours_alone(self) -> bool:
+        # The name has a process in it, cables and addresses have the number alone: no other process may have that.
+        if self.number in _numbers() or ip("link", "show", self.far_end, check=False).returncode == 0:
+            return False
         ip("netns", "add", self.name)
+        if _numbers().count(self.number) == 1:
+            return True
+        ip("netns", "delete", self.name)
+        return False
+
+    def _make(self) -> None:
         self.ip("link", "set", "lo", "up")
         for cable in self.cables:
             self._lay(cable)
@@ -117,7 +124,7 @@ class Namespace:
 
     def close(self) -> None:
         """Ends what still runs in it and removes it."""
-        _delete(self.name)
+        _delete(self.name, self.cables)
 
     def link_down(self, end: End = "far", cable: Cable = "eth0") -> None:
         """Pulls the cable. At the `device` end its kernel knows at once that there is no route."""
@@ -180,20 +187,33 @@ class Apart(Namespace):
 
 def remove_stale() -> None:
     """Removes the namespaces that killed runs left."""
-    for line in ip("netns", "list", check=False).stdout.splitlines():
-        name = line.split()[0]
-        if name.startswith(_PREFIX) and not Path("/proc", name.split("-")[1]).exists():
-            _delete(name)
+    for name in _names():
+        if not Path("/proc", name.split("-")[1]).exists():
+            _delete(name, _CABLES)
 
 
-def _delete(name: str) -> None:
+def _names() -> list[str]:
+    lines = ip("netns", "list", check=False).stdout.splitlines()
+    return [name for line in lines if (name := line.split()[0]).startswith(_PREFIX)]
+
+
+def _numbers() -> list[int]:
+    """Of all that there are, of whichever process."""
+    return [_number_of(name) for name in _names()]
+
+
+def _number_of(name: str) -> int:
+    return int(name.split("-")[2])
+
+
+def _delete(name: str, cables: Sequence[Cable]) -> None:
     for pid in ip("netns", "pids", name, check=False).stdout.split():
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
-    for cable in _CABLES:
+    for cable in cables:
         # At once; with the namespace it would go a moment later.
         ip("link", "delete", far_end(name, cable), check=False)
-    for address in service_addresses(int(name.split("-")[2])):
+    for address in service_addresses(_number_of(name)) if cables else ():
         ip("address", "delete", address, "dev", "lo", check=False)
     ip("netns", "delete", name, check=False)
 
@@ -203,9 +223,14 @@ def service_addresses(number: int) -> tuple[str, str]:
     return f"10.233.{number // 256}.{number % 256}", f"fd31:{number:x}:f::1"
 
 
+def drawn() -> int:
+    """A number for a namespace, which another may have."""
+    return random.randrange(_NUMBERS)
+
+
 def far_end(name: str, cable: Cable) -> str:
     """The name of the cable's end here."""
-    return "ingrig" + name.split("-")[2] + ("" if cable == "eth0" else "b")
+    return f"ingrig{_number_of(name)}" + ("" if cable == "eth0" else "b")
 
 
 def _enter(namespace_fd: int) -> None:

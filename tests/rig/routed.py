@@ -15,7 +15,7 @@ class RoutedNamespace(Namespace):
     @property
     def service_address(self) -> str:
         """The far side's address that the route leads to."""
-        return netns.service_addresses(self._number)[0]
+        return netns.service_addresses(self.number)[0]
 
     def _make(self) -> None:
         super()._make()
