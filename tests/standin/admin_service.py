@@ -37,7 +37,8 @@ async def _emit(request: web.Request) -> web.Response:
     world = request.app[WORLD]
     body = await request.json()
     for number in range(body["count"]):
-        world.webhooks.emit(body["event"], {**body["data"], "number": number})
+        for event in body["events"]:
+            world.webhooks.emit(event, {**body["data"], "number": number})
         await asyncio.sleep(0)
     return _done()
 

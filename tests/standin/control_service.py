@@ -15,9 +15,12 @@ class ServiceControl(ControlHttp):
         """Every webhook that was posted, each attempt for itself, from number `start` on."""
         return [WebhookRecord(**values) for values in self._json("GET", f"/webhooks?start={start}")]
 
-    def emit_webhooks(self, event: str, count: int = 1, **data: Any) -> None:
-        """Post events that nothing caused; `data` is in each, and its `number`, from 0 on. Returns at once."""
-        self._json("POST", "/webhooks/emit", {"event": event, "count": count, "data": data})
+    def emit_webhooks(self, *events: str, count: int = 1, **data: Any) -> None:
+        """Post events that nothing caused, all of them at the same moment, `count` times. Returns at once.
+
+        `data` is in each, and the `number` of its round, from 0 on.
+        """
+        self._json("POST", "/webhooks/emit", {"events": events, "count": count, "data": data})
 
     def sign(self, body: bytes) -> str:
         """The signature that the service would send with these bytes."""

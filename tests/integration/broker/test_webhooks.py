@@ -214,8 +214,7 @@ def test_events_in_any_order_and_as_copies_join_their_session(broker: BrokerProc
     call_id = broker.post_session(key).json()["data"]["callId"]
     standin.configure(webhook_urls=[broker.webhook_url], webhook_hold_s=0.2, webhook_order="reversed", webhook_copies=2)
     before = len(standin.webhooks())
-    for kind in ("call-started", "call-answered", "call-hangup"):
-        standin.emit_webhooks(kind, callId=call_id)
+    standin.emit_webhooks("call-started", "call-answered", "call-hangup", callId=call_id)
     records = standin.wait_for(lambda: found if len(found := standin.webhooks(before)) == 6 else None)
     assert [record.status for record in records] == [200] * 6
     kinds = ["call-hangup", "call-answered", "call-started"]
