@@ -90,7 +90,9 @@ def _from_daemon(situation: Situation, broken: str | None) -> Iterator[Check]:
         yield skipped("first room audio", "the daemon is stopped", "start it, or `ingestctl doctor --call`")
 
 
-def within(seconds: float, name: str, look: Callable[[], Iterable[Check]]) -> Iterator[Check]:
+def within(
+    seconds: float, name: str, look: Callable[[], Iterable[Check]], monotonic: Callable[[], float] = time.monotonic
+) -> Iterator[Check]:
     """What `look` finds, from a thread of its own; a failure in its place where it takes too long or has a bug."""
     found: queue.SimpleQueue[Check | BaseException | None] = queue.SimpleQueue()
 
@@ -104,10 +106,10 @@ def within(seconds: float, name: str, look: Callable[[], Iterable[Check]]) -> It
             found.put(None)
 
     threading.Thread(target=run, name=f"doctor {name}", daemon=True).start()
-    until_s = time.monotonic() + seconds
+    until_s = monotonic() + seconds
     while True:
         try:
-            check = found.get(timeout=max(0.0, until_s - time.monotonic()))
+            check = found.get(timeout=max(0.0, until_s - monotonic()))
         except queue.Empty:
             late = f"not done within {seconds:.0f} s: something hangs"
             yield failed(name, late, "see `dmesg`, the disks, and mounts over the network")

@@ -15,6 +15,9 @@ import pytest
 from ingestd.audio.alsa import AlsaSource
 from ingestd.errors import DeviceError
 from tests.unit.odd_pcm import BROKEN, PIPE, OddPcm, every_device_is_odd
+from tests.unit.peers import GUARD_S
+
+IN_VAIN_S = 0.05
 
 
 @pytest.fixture
@@ -30,8 +33,8 @@ def source(pcm: OddPcm) -> AlsaSource:
     return opened
 
 
-def read(source: AlsaSource) -> tuple[bytes, bool] | None:
-    block = source.read(0.05)
+def read(source: AlsaSource, timeout_s: float = GUARD_S) -> tuple[bytes, bool] | None:
+    block = source.read(timeout_s)
     return None if block is None else (block.pcm, block.overrun)
 
 
@@ -46,7 +49,7 @@ def test_a_wake_without_samples_is_waited_out_and_does_not_spin(pcm: OddPcm, sou
     begun_s = time.monotonic()
     assert read(source) == (b"ab", False)
     assert time.monotonic() - begun_s >= 3 * 0.004
-    assert read(source) is None
+    assert read(source, IN_VAIN_S) is None
 
 
 def test_an_overrun_marks_the_next_samples(pcm: OddPcm, source: AlsaSource) -> None:
@@ -57,7 +60,7 @@ def test_an_overrun_marks_the_next_samples(pcm: OddPcm, source: AlsaSource) -> N
 
 def test_an_overrun_marks_the_next_samples_however_late_they_come(pcm: OddPcm, source: AlsaSource) -> None:
     pcm.answers.append((PIPE, b""))
-    assert read(source) is None
+    assert read(source, IN_VAIN_S) is None
     pcm.answers.append((1, b"ab"))
     assert read(source) == (b"ab", True)
 
@@ -66,7 +69,7 @@ def test_after_an_overrun_a_read_starts_the_stream_before_any_poll(pcm: OddPcm, 
     os.eventfd_read(pcm._fd)  # nothing wakes a poll from now on
     pcm.answers.extend([(PIPE, b""), (1, b"ab")])
     pcm.log.clear()
-    block = source.read(0.001)
+    block = source.read(IN_VAIN_S)
     assert block is not None
     assert block.overrun
     assert pcm.log == ["state", "read", "read"]
@@ -139,8 +142,8 @@ def test_a_descriptor_that_hangs_up_is_a_lost_device_where_its_state_says_so(
             with pytest.raises(DeviceError, match="is lost: No such device"):
                 read(source)
         else:
-            assert read(source) is None
-            assert pcm.log.count("read") <= 0.05 / 0.004 + 1, "it doesn't spin"
+            assert read(source, IN_VAIN_S) is None
+            assert pcm.log.count("read") <= IN_VAIN_S / 0.004 + 1, "it doesn't spin"
     finally:
         os.close(end)
 
@@ -155,7 +158,7 @@ def test_a_wake_without_samples_is_settled_with_the_device_where_the_library_can
         os.eventfd_read(pcm._fd)
 
     pcm.polldescriptors_revents = settle  # type: ignore[attr-defined]
-    assert read(source) is None
+    assert read(source, IN_VAIN_S) is None
     assert settled == [[(pcm._fd, 1)]]
 
 

@@ -195,16 +195,17 @@ def test_an_ipv6_that_connects_and_then_stalls_gives_way_to_ipv4(
         serving(room, server_tls(ca, "room.example")) as server,
         deaf("127.0.0.1") as hole,
     ):
-        def made() -> Dialer:
-            return Dialer(lambda: client_tls(ca), None, Times(tls_s=0.3, connect_rounds_s=(0.2,)))
+        def made(tls_s: float) -> Dialer:
+            return Dialer(lambda: client_tls(ca), None, Times(tls_s=tls_s, connect_rounds_s=(0.2,)))
 
+        monkeypatch.setattr(reach, "DOUBTED_TLS_S", 0.3)
         named(monkeypatch, ("::1", stalling.port), ("127.0.0.1", server.port))
-        made().open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()
+        made(GUARD_S).open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()
         assert (stalling.connections, server.connections) == (1, 1)
         for left in ((), (hole,)):
             named(monkeypatch, ("::1", stalling.port), *left)
             with pytest.raises(ChannelError, match=r"room\.example:443 did not finish the TLS handshake in time"):
-                made().open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S)
+                made(0.3).open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S)
     assert not left_open(before)
 
 
@@ -218,7 +219,8 @@ def test_the_next_connection_takes_ipv4_at_once(
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         until_closed(sock)
 
-    times = Times(tls_s=0.3)
+    monkeypatch.setattr(reach, "DOUBTED_TLS_S", 0.3)
+    times = Times(tls_s=GUARD_S)
     dialer = Dialer(lambda: client_tls(ca), None, times)
     backend = Backend("https://api.example/", token_file, "bearer", lambda: client_tls(ca), None, times)
     for handler, once in (
@@ -248,7 +250,7 @@ def test_where_ipv4_stalls_too_nothing_is_remembered(ca: trustme.CA, monkeypatch
 
 @needs_ipv6
 def test_an_ipv4_that_fails_later_gives_ipv6_another_chance(ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Dialer(lambda: client_tls(ca), None, Times(tls_s=0.3))
+    made = Dialer(lambda: client_tls(ca), None, Times(tls_s=GUARD_S))
 
     def dial() -> None:
         made.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()
@@ -258,8 +260,10 @@ def test_an_ipv4_that_fails_later_gives_ipv6_another_chance(ca: trustme.CA, monk
         serving(room, server_tls(ca, "room.example"), address="::1") as healed,
         serving(room, server_tls(ca, "room.example")) as server,
     ):
+        monkeypatch.setattr(reach, "DOUBTED_TLS_S", 0.3)
         named(monkeypatch, ("::1", stalling.port), ("127.0.0.1", server.port))
         dial()
+        monkeypatch.setattr(reach, "DOUBTED_TLS_S", GUARD_S)  # the healed one is doubted too, and has to succeed
         named(monkeypatch, ("::1", healed.port), refusing("127.0.0.1"))
         with pytest.raises(ChannelError, match="refused"):
             dial()
