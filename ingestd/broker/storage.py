@@ -6,7 +6,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -16,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, TimeoutEr
 from sqlalchemy.pool import QueuePool
 
 from ingestd.broker.errors import BrokerError
+from ingestd.broker.queueing import Queueing
 
 _WAIT_S: Final = 5
 """For SQLite's write lock, for a connection of the pool, for PostgreSQL to take a connection."""
@@ -44,7 +44,7 @@ class Storage:
         """
         self.url = _parsed(url, password)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._writers = Lock()
+        self._writers = Queueing()
         self._written = 0
         """Transactions that were committed; whoever has his turn counts."""
         options: dict[str, Any] = {"timeout": _WAIT_S} if self.is_sqlite else dict(_POSTGRESQL_OPTIONS)
@@ -98,7 +98,7 @@ class Storage:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """SQLite's writers of this process one after another: by itself it lets them sleep, longer each time."""
+        """SQLite's writers of this process in the order in which they asked: it lets them sleep, longer each time."""
         if not self.is_sqlite:
             yield
             return

@@ -145,7 +145,7 @@ def test_a_crowd_of_writers_is_told_apart_from_a_lock_of_others(tmp_path: Path) 
                 write()
 
     for meanwhile, crowded in ((write, True), (fail_to_write, False)):
-        storage._writers = NeverOurTurn(meanwhile)  # type: ignore[assignment]  # a Lock has no such patience
+        storage._writers = NeverOurTurn(meanwhile)  # type: ignore[assignment]  # a real one has no such patience
         with pytest.raises(SQLAlchemyError, match="database is locked") as caught:
             write()
         assert isinstance(caught.value, TimeoutError) is crowded
