@@ -123,8 +123,8 @@ def test_nobody_else_in_the_room(room: StandIn, tmp_path: Path) -> None:
         room.wait_joined(1)
         time.sleep(3.0)
         assert device.status()["state"] == "streaming", "Alice is there, though she says nothing"
-        room.remove(alice)
         left_s = time.monotonic()
+        room.remove(alice)
         closed = room.wait_closed(0)
         assert closed.stopped_s is not None
         assert 2.0 <= closed.stopped_s - left_s <= 5.0

@@ -147,18 +147,22 @@ def test_a_program_may_subscribe_while_there_is_no_connection(tmp_path: Path) ->
 
 def test_what_was_accepted_before_the_end_is_delivered(call: Call) -> None:
     call.room.subscribe(call.alice, "CHAT")
-    texts = [f"message {number}" for number in range(40)]
+    texts: list[str] = []
+    waiting = 0
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(Client(call.device.socket)) for _ in range(4)]  # 16 of each may wait
-        params = [{"topic": "CHAT", "data": text} for text in texts]
-        lines = [json.dumps({"jsonrpc": "2.0", "method": "publish", "params": one}).encode() + b"\n" for one in params]
-        for number, client in enumerate(clients):
-            client.send(b"".join(lines[10 * number : 10 * number + 10]))
+        while waiting <= 20:  # so that the end comes before they could have gone out one by one
+            assert len(texts) < 400, "they go out as fast as they come"
+            client = stack.enter_context(Client(call.device.socket))  # 16 of each may wait
+            # Each a bit more than a frame of audio, so that 25 go in a second.
+            more = [f"message {number} ".ljust(430, ".") for number in range(len(texts), len(texts) + 15)]
+            params = [{"topic": "CHAT", "data": text} for text in more]
+            lines = [json.dumps({"jsonrpc": "2.0", "method": "publish", "params": one}) + "\n" for one in params]
+            client.send("".join(lines).encode())
+            texts += more
             client.send(b'{"jsonrpc":"2.0","method":"status","id":1}\n')
             while "id" not in (answer := client.line()):
                 pass  # news of the room may come before it
             waiting = answer["result"]["messaging"]["waiting"]
-    assert waiting > 20, "the end comes before they could have gone out one by one"
     assert call.device.stop()["exit"] == 0
     wait_until(lambda: len(call.heard()) >= len(texts), GUARD_S, "the messages")
     assert call.heard() == texts
