@@ -64,9 +64,9 @@ class Site:
         came_s = [self.room.received(call.call_id).times_s[:1] for call in calls]
         return float(np.min(np.concatenate([np.empty(0), *came_s]), initial=np.inf) - moment_s)
 
-    def in_the_room(self) -> bool:
-        """Whether all of them stream."""
-        return all(device.status()["state"] == "streaming" for device in self.devices)
+    def heard_since(self, moment_s: float) -> bool:
+        """Whether all of them came back after that moment."""
+        return all(self.back_after_s(_name(number), moment_s) < np.inf for number in range(DEVICES))
 
 
 def _name(number: int) -> str:
@@ -96,11 +96,10 @@ def resets(directory: Path, rounds: int, apart_s: tuple[float, float], times: Ma
     reset_s: list[float] = []
     with site_of(directory, times) as site:
         for _ in range(rounds):
-            time.sleep(draw.uniform(*apart_s))
-            wait_until(site.in_the_room, GUARD_S, "all devices in the room")
+            time.sleep(draw.uniform(*apart_s))  # from the slowest recovery on, as the next is to prove good too
             reset_s.append(time.monotonic())
             site.cable.reset()
-        time.sleep(apart_s[0])
+            wait_until(lambda: site.heard_since(reset_s[-1]), GUARD_S, "all devices in the room", every=0.05)
         assert [device.stop()["exit"] for device in site.devices] == [0] * DEVICES
         return [site.back_after_s(_name(number), moment_s) for number in range(DEVICES) for moment_s in reset_s]
 
