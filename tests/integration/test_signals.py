@@ -65,6 +65,7 @@ def test_told_to_go_while_waiting(room: StandIn, tmp_path: Path, figures: Figure
     assert len(room.session_requests()) == 1
 
 
+@pytest.mark.alone  # the goodbye alone takes half of its time
 def test_told_to_go_while_nothing_gets_through(room: StandIn, tmp_path: Path, figures: Figures) -> None:
     with FaultProxy(room.port) as cable:
         room.configure(public_base=f"wss://127.0.0.1:{cable.port}")
