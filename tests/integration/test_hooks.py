@@ -130,7 +130,7 @@ def test_a_replay_is_too_old_even_where_no_id_is_known(scene: HooksScene) -> Non
     before = len(scene.ran("fresh"))
     scene.say("FRESH", "two")
     scene.wait_ran("fresh", before + 1)
-    time.sleep(1.1)
+    time.sleep(4.1)
     scene.room.configure(replay_history=True)
     try:
         scene.hooks.stop()
@@ -142,7 +142,7 @@ def test_a_replay_is_too_old_even_where_no_id_is_known(scene: HooksScene) -> Non
     finally:
         scene.room.configure(replay_history=False)
     assert len(scene.ran("fresh")) == fresh
-    assert "this handler's max_age_s is 1" in scene.hooks.log
+    assert "this handler's max_age_s is 4" in scene.hooks.log
     assert len(scene.ran("once")) > once, "for any age, only the file could have told"
 
 
@@ -185,7 +185,7 @@ def test_replies_arrive_in_order_and_no_flood_of_them(scene: HooksScene) -> None
 
 def test_it_is_ended_in_time_with_its_children(scene: HooksScene) -> None:
     scene.say("SLOW", "")
-    scene.hooks.wait_for("ran for longer than its timeout_s of 0.3")
+    scene.hooks.wait_for("ran for longer than its timeout_s of 2")
     pids = [int(word) for word in (scene.folder / "pids").read_text().split()]
     assert len(pids) == 2
     wait_until(lambda: not any(alive(pid) for pid in pids), GUARD_S, "the end of both")

@@ -96,7 +96,7 @@ def _handlers(folder: Path, alice: str) -> list[dict[str, Any]]:
         {"topic": "DOOR", "exec": append_to(folder / "door"), "allow_senders": [alice]},
         {"topic": "DOOR", "exec": append_to(folder / "nobody"), "allow_senders": []},
         {"topic": "ONCE", "exec": append_to(folder / "once"), "max_age_s": None},
-        {"topic": "FRESH", "exec": append_to(folder / "fresh"), "max_age_s": 1},
+        {"topic": "FRESH", "exec": append_to(folder / "fresh"), "max_age_s": 4},
         {
             "topic": "SIGNED",
             "exec": append_to(folder / "signed"),
@@ -106,7 +106,7 @@ def _handlers(folder: Path, alice: str) -> list[dict[str, Any]]:
         {"topic": "ECHO", "exec": ["/bin/cat"], "reply": True},
         {"topic": "SHOUT", "exec": ["/bin/sh", "-c", "printf '{\"on\": true}\\n'; echo to the log >&2"], "reply": True},
         {"topic": "LONG", "exec": ["/bin/sh", "-c", "head -c 9000 /dev/zero | tr '\\0' x"], "reply": True},
-        {"topic": "SLOW", "exec": ["/bin/sh", "-c", child], "timeout_s": 0.3},
+        {"topic": "SLOW", "exec": ["/bin/sh", "-c", child], "timeout_s": 2},
         {"topic": "STUBBORN", "exec": ["/bin/sh", "-c", stubborn], "timeout_s": 60},
         {"topic": "FAIL", "exec": ["/bin/sh", "-c", "printf 'bad \\033[2J news\\n'; exit 3"]},
         {"topic": "ABSENT", "exec": ["/nowhere/program"]},
