@@ -16,7 +16,7 @@ from tests.rig.process import wait_until
 from tests.rig.proxy import FaultProxy
 from tests.standin.client import SocketFault, StandIn
 
-pytestmark = [pytest.mark.waits, pytest.mark.usefixtures("own_network")]
+pytestmark = pytest.mark.usefixtures("own_network")
 
 CUT_S = 10.0
 WARM_S = 4.0
