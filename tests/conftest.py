@@ -37,11 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what needs root where there is none; what measures, or takes minutes, runs alone unless it says why not."""
+    """Skips what needs root where there is none; what measures runs alone unless it says why not."""
     for item in items:
         measures = "figures" in getattr(item, "fixturenames", ())
         beside = item.get_closest_marker("undisturbed") or item.get_closest_marker("waits")
-        if item.get_closest_marker("full") or (measures and not beside):
+        if measures and not beside:
             item.add_marker(pytest.mark.alone)
     if sys.platform == "linux" and os.geteuid() == 0:
         return

@@ -15,7 +15,7 @@ from tests.rig.figures import Figures
 ROOT = Path(__file__).parents[2]
 CLONE = "/srv/ingestd"
 
-pytestmark = [pytest.mark.full, pytest.mark.root, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.full, pytest.mark.alone, pytest.mark.root, pytest.mark.timeout(5400)]
 
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])

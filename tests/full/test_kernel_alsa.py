@@ -33,7 +33,7 @@ AFTER_STALL_S = 1.0
 EXCUSED_SHARE = 0.01
 """Of all the time, the most that stalls may excuse before nothing has been shown."""
 
-pytestmark = [pytest.mark.full, pytest.mark.root, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.full, pytest.mark.alone, pytest.mark.root, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")

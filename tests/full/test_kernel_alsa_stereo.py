@@ -27,7 +27,7 @@ CARD_RATE_HZ = 48000
 CARD_FORM = f"-q -t raw -f S16_LE -r {CARD_RATE_HZ} -c 2"
 MIC, SPEAKER = "plughw:CARD=Loopback,DEV=1,SUBDEV=3", "plughw:CARD=Loopback,DEV=0,SUBDEV=4"
 
-pytestmark = [pytest.mark.full, pytest.mark.root, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.full, pytest.mark.alone, pytest.mark.root, pytest.mark.timeout(900)]
 
 
 @dataclass

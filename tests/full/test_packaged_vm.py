@@ -39,7 +39,7 @@ WRONG_FOR_S = 15.0
 """How long the clock stays wrong: by then the next attempt is many seconds away."""
 JOIN_S = 120.0
 
-pytestmark = [pytest.mark.full, pytest.mark.root, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.full, pytest.mark.alone, pytest.mark.root, pytest.mark.timeout(2400)]
 
 
 @dataclass(frozen=True)

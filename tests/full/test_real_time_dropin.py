@@ -28,7 +28,7 @@ BUSY_FOR_EACH_CORE = 2
 MOST_OF_IT = 0.25
 """How much may be left of what the latest hundredth of gaps has too much. A tenth was measured."""
 
-pytestmark = [pytest.mark.full, pytest.mark.root, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.full, pytest.mark.alone, pytest.mark.root, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,7 @@ def test_sessions_are_counted_and_timed(tmp_path: Path) -> None:
 
 @needs_postgres
 @pytest.mark.full
+@pytest.mark.alone
 @pytest.mark.timeout(180)
 def test_the_rest_of_it_runs(tmp_path: Path) -> None:
     figures = bench(tmp_path)

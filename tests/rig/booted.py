@@ -37,7 +37,7 @@ BEFORE_APT = ("python3", "ca-certificates", "libavcodec61", "libpulse0", "libjac
 BY_APT = (*PYTHON_LIBRARIES[1:], "libasound2-plugins")
 """The rest: what the package needs and recommends, for `downloaded`."""
 
-_TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "tar")
+_TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "unshare", "tar")
 _BOOT_S = 60.0
 _END_S = 15.0
 _NUMBERS: Final = itertools.count(1)  # two machines of one test at once
@@ -47,8 +47,11 @@ def why_not() -> str | None:
     """Why no such machine can be had here; None where it can."""
     if os.geteuid() != 0:
         return "needs root"
-    absent = [tool for tool in _TOOLS if not shutil.which(tool)]
-    return f"needs {', '.join(absent)}" if absent else None
+    if absent := [tool for tool in _TOOLS if not shutil.which(tool)]:
+        return f"needs {', '.join(absent)}"
+    if subprocess.run(["unshare", "--user", "true"], stderr=subprocess.DEVNULL).returncode:
+        return "needs user namespaces, which the kernel refuses in a chroot and where user.max_user_namespaces is 0"
+    return None
 
 
 class Booted:

@@ -22,11 +22,11 @@ from tests.rig.process import end, spawn
 STORE = Path("/var/tmp/ingestd-roots")
 """Where fresh roots are kept (one archive a suite), and where those in use stand."""
 _KEEP_S = 7 * 24 * 3600
-_TOOLS = ("mmdebstrap", "unshare", "chroot", "tar")
+_TOOLS = ("mmdebstrap", "unshare", "pivot_root", "tar")
 
 _ENTER = """
 root=$1 git=$2; shift 2
-mount --bind "$root" "$root" # "/" has to be a mount, or "ip netns exec" can't change its mounts
+mount --bind "$root" "$root"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
 mount -t proc proc "$root/proc"
@@ -34,7 +34,14 @@ mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mkdir -p "$root/mnt/git"
 mount --bind -o ro "$git" "$root/mnt/git"
-exec chroot "$root" "$@"
+# No chroot: in one "ip netns exec" can't change its mounts, and the kernel gives no user namespace to a sandbox.
+mkdir -p "$root/mnt/old"
+cd "$root"
+pivot_root . mnt/old
+cd /
+umount -l /mnt/old
+rmdir /mnt/old
+exec "$@"
 """
 
 
