@@ -27,7 +27,7 @@ def test_the_packages_own_tests_pass() -> None:
             machine.bind(package, f"/srv/{package.name}")
         machine.boot()
         files = [f"/srv/{package.name}" for package in packages]
-        done = machine.run("autopkgtest", *files, f"{SOURCE}/", "--", "null", timeout_s=200)
+        done = machine.run("autopkgtest", *files, f"{SOURCE}/", "--", "null", timeout_s=600)
         said = done.stdout + done.stderr
     results = dict(re.findall(r"^(commands|service|broker) +(\w+)", said, re.MULTILINE))
     assert results == {"commands": "PASS", "service": "PASS", "broker": "PASS"}, said
