@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,60 +21,114 @@ from tests.rig.process import wait_until
 from tests.rig.proxy import FaultProxy
 from tests.standin.client import SocketFault, StandIn
 
-pytestmark = pytest.mark.usefixtures("own_network")
-
 CUT_S = 10.0
 WARM_S = 4.0
 AFTER_S = 6.0
 
+pytestmark = pytest.mark.timeout(120)
 
-@pytest.mark.root
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("end", ["far", "device"])
-def test_ten_seconds_without_a_link(tmp_path: Path, figures: Figures, end: netns.End) -> None:
-    if reason := netns.why_not():
-        pytest.skip(reason)
+
+@dataclass(frozen=True)
+class Life:
+    """What became of a device; moments are CLOCK_MONOTONIC."""
+
+    heard: Heard
+    struck_s: float
+    back_s: float
+    exit_status: int
+    status: dict[str, Any]
+    """As it was a moment before it was told to stop."""
+    noticed_s: float = 0.0
+    """A fresh session was there so long after the strike, where it was waited for."""
+
+
+@pytest.fixture(scope="module")
+def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Life]]]:
+    """All at once, as they mostly wait; each in a network of its own, as a cable is an event to who watches."""
+    ways = {"further_away": _cut_further_away, "stops_reading": _stops_reading}
+    if not netns.why_not():
+        ways |= {"far": partial(_cut, "far"), "device": partial(_cut, "device")}
+    with ThreadPoolExecutor(len(ways)) as pool:
+        yield {name: pool.submit(_apart, way, tmp_path_factory.mktemp(name)) for name, way in ways.items()}
+
+
+def _apart(way: Callable[[Path], Life], folder: Path) -> Life:
+    if netns.why_not():
+        return way(folder)
+    with netns.Apart() as network, network.entered():  # this thread and all that it starts
+        return way(folder)
+
+
+def _cut(end: netns.End, folder: Path) -> Life:
     with netns.Namespace() as site:
         address = site.far_address
         with StandIn(tls=True, host=address, tls_names=[address]) as room:
-            config = device_config(room.base_url, room.token, room.ca_file, tmp_path)
-            with MemoryDevice(tmp_path, config, prefix=site.command([])) as device:
-                room.wait_joined()
-                time.sleep(WARM_S)
-                site.link_down(end)
-                time.sleep(CUT_S)
-                back_s = time.monotonic()
-                site.link_up(end)
-                time.sleep(AFTER_S)
-                status = device.status()
-                said = device.stop()
-            heard = Heard(room, said["start_s"], said["frame_s"])
-    _judge_cut(figures, f"cut_at_{end}_end", heard, back_s)
-    figures.add(f"cut_at_{end}_end_dropped_frames", status["uplink"]["dropped"])
-    assert said["exit"] == 0
+            config = device_config(room.base_url, room.token, room.ca_file, folder)
+            with MemoryDevice(folder, config, prefix=site.command([])) as device:
+                return _cut_off(room, device, lambda: site.link_down(end), lambda: site.link_up(end))
 
 
-@pytest.mark.timeout(120)
-def test_ten_seconds_without_a_link_further_away(tmp_path: Path, figures: Figures) -> None:
+def _cut_further_away(folder: Path) -> Life:
     """The device's own link stays up: no event tells it of anything."""
     with StandIn(tls=True) as room, FaultProxy(room.port) as cable:
         room.configure(public_base=f"wss://127.0.0.1:{cable.port}")
         base_url = f"https://127.0.0.1:{cable.port}"
-        config = device_config(base_url, room.token, room.ca_file, tmp_path)
-        with MemoryDevice(tmp_path, config) as device:
+        config = device_config(base_url, room.token, room.ca_file, folder)
+        with MemoryDevice(folder, config) as device:
+            return _cut_off(room, device, cable.black_hole, cable.restore)
+
+
+def _cut_off(room: StandIn, device: MemoryDevice, cut: Callable[[], object], mend: Callable[[], object]) -> Life:
+    room.wait_joined()
+    time.sleep(WARM_S)
+    struck_s = time.monotonic()
+    cut()
+    time.sleep(CUT_S)
+    back_s = time.monotonic()
+    mend()
+    time.sleep(AFTER_S)
+    return _ended(room, device, struck_s, back_s)
+
+
+def _stops_reading(folder: Path) -> Life:
+    with StandIn(tls=True) as room:
+        config = device_config(room.base_url, room.token, room.ca_file, folder)
+        with MemoryDevice(folder, config) as device:
             room.wait_joined()
             time.sleep(WARM_S)
-            cable.black_hole()
-            time.sleep(CUT_S)
+            struck_s = time.monotonic()
+            room.inject(SocketFault("stop_reading", for_s=CUT_S))
+            wait_until(lambda: device.status()["session"]["epoch"] > 1, CUT_S, "a fresh session")
+            noticed_s = time.monotonic() - struck_s
+            time.sleep(max(0.0, struck_s + CUT_S - time.monotonic()))
             back_s = time.monotonic()
-            cable.restore()
             time.sleep(AFTER_S)
-            said = device.stop()
-        heard = Heard(room, said["start_s"], said["frame_s"])
-    _judge_cut(figures, "cut_further_away", heard, back_s)
+            return replace(_ended(room, device, struck_s, back_s), noticed_s=noticed_s)
 
 
-def _judge_cut(figures: Figures, name: str, heard: Heard, back_s: float) -> None:
+def _ended(room: StandIn, device: MemoryDevice, struck_s: float, back_s: float) -> Life:
+    status = device.status()
+    said = device.stop()
+    return Life(Heard(room, said["start_s"], said["frame_s"]), struck_s, back_s, said["exit"], status)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("end", ["far", "device"])
+def test_ten_seconds_without_a_link(lives: dict[str, Future[Life]], figures: Figures, end: netns.End) -> None:
+    if reason := netns.why_not():
+        pytest.skip(reason)
+    life = lives[end].result()
+    _judge_cut(figures, f"cut_at_{end}_end", life)
+    figures.add(f"cut_at_{end}_end_dropped_frames", life.status["uplink"]["dropped"])
+    assert life.exit_status == 0
+
+
+def test_ten_seconds_without_a_link_further_away(lives: dict[str, Future[Life]], figures: Figures) -> None:
+    _judge_cut(figures, "cut_further_away", lives["further_away"].result())
+
+
+def _judge_cut(figures: Figures, name: str, life: Life) -> None:
+    heard, back_s = life.heard, life.back_s
     assert np.all(heard.numbers > 0), "no frame is torn"
     stale = heard.stale_after(back_s)
     recovery_s = heard.first_after_s(back_s)
@@ -82,29 +141,15 @@ def _judge_cut(figures: Figures, name: str, heard: Heard, back_s: float) -> None
     assert oldest_ms <= 250
 
 
-@pytest.mark.timeout(120)
-def test_a_peer_that_stops_reading(tmp_path: Path, figures: Figures) -> None:
-    with StandIn(tls=True) as room:
-        config = device_config(room.base_url, room.token, room.ca_file, tmp_path)
-        with MemoryDevice(tmp_path, config) as device:
-            room.wait_joined()
-            time.sleep(WARM_S)
-            stopped_s = time.monotonic()
-            room.inject(SocketFault("stop_reading", for_s=CUT_S))
-            wait_until(lambda: device.status()["session"]["epoch"] > 1, CUT_S, "a fresh session")
-            noticed_s = time.monotonic() - stopped_s
-            time.sleep(max(0.0, stopped_s + CUT_S - time.monotonic()))
-            back_s = time.monotonic()
-            time.sleep(AFTER_S)
-            faults = device.status()["faults"]
-            said = device.stop()
-        heard = Heard(room, said["start_s"], said["frame_s"])
+def test_a_peer_that_stops_reading(lives: dict[str, Future[Life]], figures: Figures) -> None:
+    life = lives["stops_reading"].result()
+    heard = life.heard
     assert np.all(heard.numbers > 0), "no frame is torn"
-    stale = heard.stale_after(stopped_s)
-    oldest_ms = heard.oldest_after_ms(back_s + 3)
-    figures.add("peer_stops_reading_noticed_s", noticed_s, max=CUT_S)
+    stale = heard.stale_after(life.struck_s)
+    oldest_ms = heard.oldest_after_ms(life.back_s + 3)
+    figures.add("peer_stops_reading_noticed_s", life.noticed_s, max=CUT_S)
     figures.add("peer_stops_reading_stale_frames", stale)
     figures.add("peer_stops_reading_oldest_after_3s_ms", oldest_ms, max=250)
-    assert noticed_s < CUT_S
+    assert life.noticed_s < CUT_S
     assert oldest_ms <= 250
-    assert any("ping" in fault["what"] for fault in faults)
+    assert any("ping" in fault["what"] for fault in life.status["faults"])

@@ -110,7 +110,13 @@ def test_measures_while_it_waits(figures): pass
 
 @pytest.mark.waits
 @pytest.mark.full
-def test_takes_minutes(figures): pass
+def test_measures_for_minutes_while_it_waits(figures): pass
+
+@pytest.mark.full
+def test_measures_for_minutes(figures): pass
+
+@pytest.mark.full
+def test_takes_minutes(): pass
 
 def test_measures_nothing(): pass
 """
@@ -125,9 +131,13 @@ def test_what_may_run_beside_what(tmp_path: Path) -> None:
         return [line.rpartition("::")[2] for line in said.splitlines() if "::" in line]
 
     assert {way: those(way) for way in ("alone", "waits and not alone", "not alone and not waits")} == {
-        "alone": ["test_measures", "test_takes_minutes"],
-        "waits and not alone": ["test_measures_while_it_waits"],
-        "not alone and not waits": ["test_measures_what_nobody_can_disturb", "test_measures_nothing"],
+        "alone": ["test_measures", "test_measures_for_minutes"],
+        "waits and not alone": ["test_measures_while_it_waits", "test_measures_for_minutes_while_it_waits"],
+        "not alone and not waits": [
+            "test_measures_what_nobody_can_disturb",
+            "test_takes_minutes",
+            "test_measures_nothing",
+        ],
     }
 
 
