@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips what needs root where there is none; what measures runs alone unless it says why not."""
     for item in items:
         measures = "figures" in getattr(item, "fixturenames", ())
-        beside = item.get_closest_marker("undisturbed") or item.get_closest_marker("waits")
+        beside = any(map(item.get_closest_marker, ("undisturbed", "waits", "calm")))
         if measures and not beside:
             item.add_marker(pytest.mark.alone)
     if sys.platform == "linux" and os.geteuid() == 0:

@@ -13,6 +13,8 @@ from tests.rig.memory_ports import frame_numbers
 from tests.rig.process import wait_until
 from tests.standin.client import SocketFault, StandIn
 
+pytestmark = pytest.mark.calm
+
 CONNECTIONS = 6
 GUARD_S = 30.0
 

@@ -20,6 +20,8 @@ from tests.rig.memory_device import MemoryDevice, device_config
 from tests.rig.speech import TEXTS, speak
 from tests.standin.client import StandIn
 
+pytestmark = pytest.mark.calm
+
 Duplex = Literal["half", "full"]
 Samples = NDArray[np.int16]
 DUPLEXES: Final[tuple[Duplex, ...]] = ("half", "full")

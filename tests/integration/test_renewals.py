@@ -27,6 +27,8 @@ from tests.rig.speech import conversation
 from tests.rig.wav import Pcm
 from tests.standin.client import StandIn
 
+pytestmark = pytest.mark.calm
+
 WARM_UP = 5
 """Renewals after which a process holds all that it ever will."""
 RENEWALS = 100

@@ -24,6 +24,8 @@ from tests.rig.wav import tone
 from tests.standin.client import StandIn
 from tests.standin.control import Control
 
+pytestmark = pytest.mark.calm
+
 BACK_S = 2.0
 GAP_MS = 40.0
 QUIET_MS = 25.0

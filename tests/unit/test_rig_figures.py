@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -118,22 +119,27 @@ def test_measures_for_minutes(figures): pass
 @pytest.mark.full
 def test_takes_minutes(): pass
 
+@pytest.mark.calm
+def test_measures_a_sleeper(figures): pass
+
 def test_measures_nothing(): pass
 """
 
 
 def test_what_may_run_beside_what(tmp_path: Path) -> None:
-    """Each test has one of the three ways, so that none is run twice or not at all."""
+    """Each test has one of the ways of scripts/test, so that none is run twice or not at all."""
     (tmp_path / "test_it.py").write_text(MARKED)
 
     def those(way: str) -> list[str]:
         said = session(tmp_path, "-q", "--collect-only", "-m", way).stdout
         return [line.rpartition("::")[2] for line in said.splitlines() if "::" in line]
 
-    assert {way: those(way) for way in ("alone", "waits and not alone", "not alone and not waits")} == {
+    ways = re.findall(r'^part \d+ "([^"]+)"', (ROOT / "scripts/test").read_text(), re.MULTILINE)
+    assert {way: those(way) for way in ways} == {
         "alone": ["test_measures", "test_measures_for_minutes"],
         "waits and not alone": ["test_measures_while_it_waits", "test_measures_for_minutes_while_it_waits"],
-        "not alone and not waits": [
+        "calm and not alone": ["test_measures_a_sleeper"],
+        "not alone and not waits and not calm": [
             "test_measures_what_nobody_can_disturb",
             "test_takes_minutes",
             "test_measures_nothing",
