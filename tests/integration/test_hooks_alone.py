@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 from tests.rig.hooks_program import HooksProgram, alive, append_to, lines_of
-from tests.rig.process import wait_until
+from tests.rig.process import state_of, wait_until
 
 GUARD_S = 20.0
 LEAVES = """
@@ -35,8 +34,9 @@ def hooks(folder: Path, *programs: list[str]) -> HooksProgram:
 
 
 def zombies(parent: int) -> list[str]:
-    listed = subprocess.run(["ps", "-o", "stat=", "--ppid", str(parent)], capture_output=True, text=True).stdout
-    return [state for state in listed.split() if state.startswith("Z")]
+    """Its children that have ended and were not waited for, whichever of its threads started them."""
+    children = [pid for told in Path(f"/proc/{parent}/task").glob("*/children") for pid in told.read_text().split()]
+    return [pid for pid in children if state_of(int(pid)) == "Z"]
 
 
 def test_what_left_its_group_ends_with_its_run_and_another_runs_processes_do_not(tmp_path: Path) -> None:

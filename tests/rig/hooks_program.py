@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.rig.process import end, spawn, wait_until
+from tests.rig.process import end, spawn, state_of, wait_until
 
 _REPO = Path(__file__).resolve().parents[2]
 _WITHIN_S = 10.0
@@ -67,8 +67,4 @@ def lines_of(path: Path) -> list[str]:
 
 def alive(pid: int) -> bool:
     """False for one that has ended, whether or not anybody has waited for it."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
+    return state_of(pid) not in ("", "Z")

@@ -23,7 +23,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.rig.free_port import free_port
-from tests.rig.process import wait_until
+from tests.rig.process import state_of, wait_until
 
 USER: Final = "broker"
 _USERS: Final = ("postgres", "nobody")
@@ -150,13 +150,13 @@ class Postgres:
         if self._server is not None:
             first = self._server.pid
             self._server.send_signal(signal.SIGSTOP)  # or it would make others, and clear up after those that die
-            wait_until(lambda: _state(first) in "TZ", _READY_S, "the server to stand still", every=0.001)
+            wait_until(lambda: state_of(first) in "TZ", _READY_S, "the server to stand still", every=0.001)
             children = _children(first)
             for child in children:
                 with contextlib.suppress(ProcessLookupError):  # one that was just ending
                     os.kill(child, signal.SIGKILL)
             # One that still lives keeps the shared memory, and with it the next server out.
-            wait_until(lambda: all(_state(one) in "Z" for one in children), _READY_S, "their end", every=0.001)
+            wait_until(lambda: all(state_of(one) in "Z" for one in children), _READY_S, "their end", every=0.001)
         self._end(signal.SIGKILL)
 
     def __enter__(self) -> Self:
@@ -210,14 +210,6 @@ class Postgres:
 
 def _children(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _state(pid: int) -> str:
-    """As in proc_pid_stat(5): T is stopped, Z dead and not waited for; empty where it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 def _exists(user: str) -> bool:

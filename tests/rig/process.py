@@ -62,3 +62,11 @@ def wait_until(condition: Callable[[], T], timeout: float, what: str, every: flo
             raise TimeoutError(f"waited {timeout:g} s for {what}")
         time.sleep(every)
     return result
+
+
+def state_of(pid: int) -> str:
+    """As in proc_pid_stat(5): T is stopped, Z dead and not waited for; empty where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
