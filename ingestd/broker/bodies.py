@@ -33,7 +33,7 @@ def asked_in(body: bytes) -> Mapping[str, Any]:
 
     Raises Refused (400), which names the field.
     """
-    if not body.strip():
+    if not body:
         return {}
     try:
         value = read(body)
