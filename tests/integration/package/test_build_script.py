@@ -39,7 +39,8 @@ class Build:
         return self._log.read_text()
 
     def wait_said(self, text: str) -> None:
-        wait_until(lambda: text in self.said(), 30, f"{text!r} from build-deb")
+        # Others may build before it, each for a quarter of a minute and more.
+        wait_until(lambda: text in self.said(), 300, f"{text!r} from build-deb")
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_a_build_that_is_ended_ends_all_it_runs_and_leaves_nothing(tmp_path: Pat
 
     build.wait_said("building")
     assert (tmp_path / "some/where").is_dir(), "the caller's folder"
-    (root,) = wait_until(roots, 30, "what runs in the unpacked root", every=0.1)
+    (root,) = wait_until(roots, 120, "what runs in the unpacked root", every=0.1)
     processes = below(build.process.pid)
     (work,) = {(process / "fd/1").readlink().parent for process in processes[:1]}
     assert (root.is_dir(), work.is_dir()) == (True, True)
