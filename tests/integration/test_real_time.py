@@ -13,8 +13,6 @@ from tests.rig.memory_device import MemoryDevice, device_config
 from tests.rig.memory_ports import frame_numbers
 from tests.standin.client import StandIn
 
-pytestmark = pytest.mark.calm
-
 MEASURED_S = 121
 
 
