@@ -108,11 +108,15 @@ def test_of_a_muted_microphone_they_say_what_they_mean(scene: Scene) -> None:
     with ControlClient(scene.device.socket) as client:
         client.call("mute")
     wait_until(lambda: scene.value("ingestd_uplink_muted") == 1.0, GUARD_S, "the mute")
-    silence = scene.value("ingestd_uplink_silence_frames_total")
-    enough = scene.value("ingestd_uplink_frames_total") + 50
-    wait_until(lambda: scene.value("ingestd_uplink_frames_total") >= enough, GUARD_S, "a second of mute")
-    more = scene.value("ingestd_uplink_silence_frames_total") - silence
-    assert more < 25, "not every frame; a machine that was late has some"
+
+    def none_of_25_is_silence() -> bool:
+        silence = scene.value("ingestd_uplink_silence_frames_total")
+        enough = scene.value("ingestd_uplink_frames_total") + 25
+        wait_until(lambda: scene.value("ingestd_uplink_frames_total") >= enough, GUARD_S, "half a second of mute")
+        return scene.value("ingestd_uplink_silence_frames_total") == silence
+
+    # Not at the first look, perhaps: a machine that was late has some.
+    wait_until(none_of_25_is_silence, GUARD_S, "a mute without silence")
     assert "a mute is none" in said["ingestd_uplink_silence_frames_total"]
     assert scene.value("ingestd_uplink_level_dbfs") > -90.0
     assert "before a mute" in said["ingestd_uplink_level_dbfs"]
