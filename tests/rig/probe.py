@@ -25,13 +25,19 @@ def _unix(path: str) -> None:
         sock.connect(path)
 
 
-def _ask(method: str) -> None:
+def ask(method: str, path: str = CONTROL_SOCKET) -> None:
+    """Asks the daemon behind that control socket to do it. Raises OSError where it did not."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.connect(CONTROL_SOCKET)
+        sock.connect(path)
         sock.sendall(json.dumps({"jsonrpc": "2.0", "method": method, "id": 1}).encode() + b"\n")
-        answer = json.loads(sock.makefile().readline())
-        if "result" not in answer:
+        for line in sock.makefile():
+            answer = json.loads(line)
+            if "id" not in answer:  # news, which every client is told
+                continue
+            if "result" in answer:
+                return
             raise PermissionError(answer)
+        raise ConnectionResetError(path)
 
 
 def _write(path: str) -> None:
@@ -75,7 +81,7 @@ def main(port: int, daemon_pid: str) -> None:
     """Tries everything; `port` is one where somebody listens, `daemon_pid` the process of ingestd."""
     attempts: dict[str, Callable[[], None]] = {
         "control socket": lambda: _unix(CONTROL_SOCKET),
-        "unmute": lambda: _ask("unmute"),
+        "unmute": lambda: ask("unmute"),
         "configuration": lambda: _read("/etc/ingestd/ingestd.yaml"),
         "temporary file": lambda: _write("/tmp/of-its-own"),
         "network": lambda: _tcp(port),
