@@ -12,7 +12,7 @@ from dataclasses import asdict
 import numpy as np
 from aiohttp import web
 
-from tests.standin import admin_service, faults, topics
+from tests.standin import admin_service, faults, inject, topics
 from tests.standin.calls import Call
 from tests.standin.http_api import WORLD
 from tests.standin.jitter import FRAME_BYTES
@@ -204,7 +204,8 @@ async def _inject(request: web.Request) -> web.Response:
     body = await request.json()
     fault = faults.socket_fault(body["fault"])
     call = world.calls.find(body["call"]) if body["call"] is not None else None
-    hit = [c for c in list(world.open.values()) if body["call"] is None or (call and c.call is call)]
+    wanted = [c for c in list(world.open.values()) if body["call"] is None or (call and c.call is call)]
+    hit = [c for c in wanted if not inject.is_lost(c.transport)]
     for connection in hit:
         connection.inject(fault)
     return web.json_response({"connections": [connection.info.index for connection in hit]})

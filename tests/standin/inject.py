@@ -49,6 +49,11 @@ def apply(connection: Connection, fault: SocketFault) -> None:
             raise AssertionError(f"{fault.action} happens at the upgrade only")
 
 
+def is_lost(transport: asyncio.BaseTransport) -> bool:
+    """Whether nothing can happen on it any more. asyncio tells its protocol only a turn of the loop later."""
+    return transport.is_closing()
+
+
 def set_reset(transport: asyncio.BaseTransport) -> None:
     """Let the socket send a RST when it is closed."""
     raw: socket.socket = transport.get_extra_info("socket")
