@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -100,7 +101,7 @@ class Figures:
         """All figures, for `content_type`. Reads the database; where that can't be, says so in a figure."""
         scraped = CollectorRegistry(auto_describe=False)
         if _several():
-            multiprocess.MultiProcessCollector(scraped)  # type: ignore[no-untyped-call]  # the library's
+            _OfAllProcesses(scraped)  # type: ignore[no-untyped-call]  # the library's
         else:
             scraped.register(self._of_process)
             ProcessCollector(registry=scraped)
@@ -112,6 +113,14 @@ def forget_process(pid: int) -> None:
     """A worker has ended: what it kept for its lifetime only goes, its counts stay. Any process of the broker."""
     if _several():
         multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # the library's
+
+
+class _OfAllProcesses(multiprocess.MultiProcessCollector):
+    """The counts of every process, but for one whose file is still empty: the library can't read that."""
+
+    def collect(self) -> Any:
+        begun = [str(path) for path in Path(os.environ[_DIRECTORY]).glob("*.db") if path.stat().st_size]
+        return self.merge(begun)  # type: ignore[no-untyped-call]  # the library's
 
 
 class _Stored(Collector):

@@ -144,6 +144,13 @@ def test_one_of_several_workers_tells_for_all(tmp_path: Path) -> None:
     assert told["build_info", __version__] == 1
 
 
+def test_a_worker_that_has_just_begun_takes_no_figures_from_the_others(tmp_path: Path) -> None:
+    (tmp_path / "counter_1.db").touch()  # so it is for a moment, and for good where the worker is killed in that moment
+    done = subprocess.run([sys.executable, "-c", WORKERS, tmp_path], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    assert samples(done.stdout)["sessions_total", "2xx"] == 6
+
+
 @needs_promtool
 def test_prometheus_finds_nothing_wrong_with_several_workers(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", WORKERS, tmp_path], capture_output=True, timeout=60)
