@@ -107,6 +107,13 @@ class BrokerProcess:
         process, self._process = self._process, None
         return end(process, timeout=20.0)
 
+    def ended(self) -> int:
+        """Waits for the end of one that was told to by a signal; its exit status. Another SIGTERM could kill it then."""
+        assert self._process is not None, "the broker is not running"
+        status = self._process.wait(20.0)
+        self._process = None
+        return status
+
     def kill(self) -> None:
         """Ends all its processes at once by SIGKILL, as a crash of the machine would; `start` begins anew."""
         if self._process is None:

@@ -135,7 +135,7 @@ def test_what_has_begun_when_the_broker_is_stopped_is_answered(tmp_path: Path) -
         wait_until(lambda: refused(broker), 5, "no more connections to be taken")
         half.sendall(b"{}")
         assert statuses(rest(half)) == [401]
-        assert broker.stop() == 0
+        assert broker.ended() == 0
 
 
 def refused(broker: BrokerProcess) -> bool:
