@@ -25,6 +25,8 @@ POST = b"POST /v1/sessions HTTP/1.1\r\nHost: b\r\nContent-Length: 2\r\n\r\n"
 FILES = 612
 PLACES = 100
 """That such a process has: some files are for other things."""
+BEGINS_WITHIN_S = 1.5
+"""A process that has to stop waits half a second longer for a request that is on its way."""
 
 
 class WithFewFiles(BrokerProcess):
@@ -75,7 +77,7 @@ def test_more_silent_clients_than_places_keep_nobody_out(broker: BrokerProcess, 
                 client.sendall(CLOSE)
                 assert statuses(rest(client)) == [200]
     told = f"ended before a request had come in on them: all {PLACES} places were taken"
-    wait_until(lambda: told in broker.log, 5, "the log")
+    wait_until(lambda: told in broker.log, 20, "the log")
 
 
 @pytest.mark.parametrize(
@@ -103,28 +105,32 @@ def test_who_waits_to_go_on_is_told_once(broker: BrokerProcess) -> None:
         assert statuses(rest(client)) == [401]
 
 
-def being_replaced(broker: BrokerProcess, idle: socket.socket) -> None:
-    """Until the process that there was has been told to stop: then connections that are idle end, at once."""
-    os.kill(broker.pid, signal.SIGHUP)
-    wait_until(lambda: len(broker.workers) == 2, 10, "another process")
-    assert idle.recv(1) == b""
-
-
 def test_what_has_begun_when_a_process_is_replaced_is_answered(tmp_path: Path) -> None:
-    with started(tmp_path) as broker, connected(broker) as half, connected(broker) as silent, connected(broker) as kept:
-        half.sendall(POST)
-        kept.sendall(HEALTH)
-        assert kept.recv(65536).startswith(b"HTTP/1.1 200 ")  # so those before were taken too
-        being_replaced(broker, kept)
-        silent.sendall(HEALTH)
-        assert b"\r\nConnection: close\r\n" in (found := rest(silent))
-        assert statuses(found) == [200]
-        half.sendall(b"{}" + HEALTH)
-        assert statuses(rest(half)) == [401]
-        wait_until(lambda: len(broker.workers) == 1, 10, "the end of the old process")
+    with started(tmp_path) as broker:
+        wait_until(lambda: replaced_in_time(broker), 60, "a replacement in which this machine was not late")
         assert broker.get("/healthz").status_code == 200
         assert broker.stop() == 0
         assert "ERROR" not in broker.log
+
+
+def replaced_in_time(broker: BrokerProcess) -> bool:
+    """Replaces its process; False where this machine was too late to ask for anything that is promised."""
+    before = broker.workers
+    with connected(broker) as half, connected(broker) as silent, connected(broker) as kept:
+        half.sendall(POST)
+        kept.sendall(HEALTH)
+        assert kept.recv(65536).startswith(b"HTTP/1.1 200 ")  # so those before were taken too
+        told_s = time.monotonic()
+        os.kill(broker.pid, signal.SIGHUP)
+        assert kept.recv(1) == b""  # once the old process has been told to stop: idle ones end, at once
+        silent.sendall(HEALTH)
+        if in_time := time.monotonic() - told_s < BEGINS_WITHIN_S:
+            assert b"\r\nConnection: close\r\n" in (found := rest(silent))
+            assert statuses(found) == [200]
+            half.sendall(b"{}" + HEALTH)
+            assert statuses(rest(half)) == [401]
+    wait_until(lambda: len(broker.workers) == 1 and broker.workers != before, 20, "the end of the old process")
+    return in_time
 
 
 def test_what_has_begun_when_the_broker_is_stopped_is_answered(tmp_path: Path) -> None:
