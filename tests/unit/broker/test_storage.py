@@ -19,6 +19,7 @@ from ingestd.broker.errors import BrokerError
 from ingestd.broker.model import EVENTS, ROOMS, SESSIONS
 from ingestd.broker.storage import Storage, insert_once, told
 from tests.rig.postgres import Postgres, needs_postgres
+from tests.rig.process import wait_until
 
 ROOM = {"custom_room_id": "lobby", "room_id": "abcd", "made_ms": 1}
 
@@ -221,10 +222,20 @@ def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(postgres: Postgre
         connection.execute(text("LOCK TABLE kept"))
         with pytest.raises(OperationalError, match="statement timeout"), storage.reading() as waiting:
             waiting.execute(text("SELECT * FROM kept"))
-    with storage.reading() as connection:
-        assert connection.execute(text("SELECT * FROM kept")).all() == []
+    wait_until(lambda: found_in_time(storage) == [], 30, "a statement for which this machine was not late")
     for one in (keeper, storage):
         one.engine.dispose()
+
+
+def found_in_time(storage: Storage) -> list[Any] | None:
+    """What was kept; None where the server itself took longer than it may."""
+    try:
+        with storage.reading() as connection:
+            return list(connection.execute(text("SELECT * FROM kept")))
+    except OperationalError as error:
+        if "statement timeout" not in str(error):
+            raise
+        return None
 
 
 def test_the_password_of_a_file_counts_and_none_is_shown(postgres: Postgres) -> None:
