@@ -134,8 +134,9 @@ class Service:
         if content is not None:
             headers["Content-Type"] = "application/json"
         request = requests.Request(method, self._url + path, headers, data=content).prepare()
-        left_s = until_s - time.monotonic()
         try:
+            if (left_s := until_s - time.monotonic()) <= 0:
+                raise TimeoutError
             with self._http.send(
                 request,
                 stream=True,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +21,7 @@ from tests.unit.peers import read_request, serving, until_closed
 pytest_plugins = ("tests.standin.fixtures",)
 
 
-def at(port: int, timeout_s: float = 5.0) -> Service:
+def at(port: int, timeout_s: float = 30.0) -> Service:
     return Service(VideoSdk(url=f"http://127.0.0.1:{port}", api_key="key-1", timeout_s=timeout_s))
 
 
@@ -48,6 +50,15 @@ def test_a_service_that_does_not_answer_in_time_is_told() -> None:
         error = failed(at(server.port, 0.2))
         assert server.connections == 1, "what takes too long is not asked again"
     assert str(error) == f"the service at 127.0.0.1:{server.port} did not answer in 0.2 s"
+    assert error.late
+
+
+def test_a_time_that_is_over_before_it_is_asked_is_told_as_every_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = at(free_port(), 0.2)
+    passed_s = itertools.count(100.0)  # this process was held up for a second
+    monkeypatch.setattr("ingestd.broker.service.time", SimpleNamespace(monotonic=lambda: next(passed_s)))
+    error = failed(service)
+    assert str(error).endswith(" did not answer in 0.2 s")
     assert error.late
 
 
