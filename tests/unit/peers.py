@@ -15,6 +15,8 @@ from typing import Generic, TypeVar
 
 import trustme
 
+from tests.rig.free_port import free_port
+
 T = TypeVar("T")
 
 GUARD_S = 20.0
@@ -174,7 +176,8 @@ def serving(
     An end of the connection is no error in a handler; a failed assertion is, and fails the test at exit.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.create_server((address, 0), family=family)
+    # After its end, too, nobody else gets the port: some then look for nobody there, or serve there again.
+    listener = socket.create_server((address, free_port()), family=family)
     server = Server(listener.getsockname()[1])
     open_socks: list[socket.socket] = []
     threads: list[threading.Thread] = []
