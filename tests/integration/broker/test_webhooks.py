@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,7 @@ def test_without_a_key_nothing_is_judged_and_the_sender_may_come_again(fresh: Br
 
 def test_a_flood_of_bad_signatures_is_no_flood_at_the_service(fresh: BrokerProcess, rotating: StandIn) -> None:
     signature, logged = rotating.sign(BODY), len(fresh.log)
+    begun_s = time.monotonic()
     assert _post(fresh, BODY, signature).status_code == 200
     before = rotating.state()["key_requests"]
     with requests.Session() as http_:
@@ -192,8 +194,9 @@ def test_a_flood_of_bad_signatures_is_no_flood_at_the_service(fresh: BrokerProce
         bodies = [b'{"number":%d}' % number for number in range(200)]
         answers = [http_.post(fresh.webhook_url, data=body, headers=headers, timeout=20) for body in bodies]
     assert {answer.status_code for answer in answers} == {401}
-    assert 1 <= rotating.state()["key_requests"] - before <= 7
-    assert fresh.log[logged:].count("webhook refused") <= 20
+    asked, took_s = rotating.state()["key_requests"] - before, time.monotonic() - begun_s
+    assert 1 <= asked <= 5 + took_s / 5
+    assert fresh.log[logged:].count("webhook refused") <= 10 + took_s / 6
     assert _kept(fresh) == [BODY]
 
 
@@ -215,7 +218,7 @@ def test_events_in_any_order_and_as_copies_join_their_session(broker: BrokerProc
     standin.configure(webhook_urls=[broker.webhook_url], webhook_hold_s=0.2, webhook_order="reversed", webhook_copies=2)
     before = len(standin.webhooks())
     standin.emit_webhooks("call-started", "call-answered", "call-hangup", callId=call_id)
-    records = standin.wait_for(lambda: found if len(found := standin.webhooks(before)) == 6 else None)
+    records = standin.wait_for(lambda: found if len(found := standin.webhooks(before)) == 6 else None, "all six", 30)
     assert [record.status for record in records] == [200] * 6
     kinds = ["call-hangup", "call-answered", "call-started"]
     told = _told(broker, "--device", "pump")
@@ -229,7 +232,7 @@ def test_the_broker_registers_itself_and_is_told_of_calls(broker: BrokerProcess,
     assert standin.registered_webhooks() == [{"url": broker.webhook_url, "events": ["call-started"]}]
     standin.emit_webhooks("call-hangup")
     standin.emit_webhooks("call-started", callId="c9")
-    standin.wait_for(lambda: _kept(broker))
+    standin.wait_for(lambda: _kept(broker), "the event", 30)
     assert [(one["kind"], one["call_id"]) for one in _told(broker)] == [("call-started", "c9")]
 
 
