@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -70,10 +71,19 @@ class Outcome:
         return sum(count for status, count in self.statuses.items() if status not in _FORESEEN)
 
 
-def run(folder: Path, rounds: int, seed: int, server: Postgres | None = None, *, kill_server: bool = False) -> Outcome:
+def run(
+    folder: Path,
+    rounds: int,
+    seed: int,
+    server: Postgres | None = None,
+    *,
+    kill_server: bool = False,
+    webhooks: int = 0,
+) -> Outcome:
     """So many rounds of a second or so on SQLite in `folder`, or on a fresh database of `server`.
 
-    With `kill_server` the database's server is killed, too. The server is left running.
+    More of them where a slow machine has acknowledged no more than `webhooks` by then. With `kill_server` the
+    database's server is killed, too. The server is left running.
     """
     public_key = folder / "public.pem"
     key = signing_key(public_key)
@@ -87,7 +97,9 @@ def run(folder: Path, rounds: int, seed: int, server: Postgres | None = None, *,
         device_keys = broker.add_devices(f"device-{number}" for number in range(_DEVICES))
         broker.kill()
         with Senders(broker.port, key, device_keys) as senders:
-            for number in range(rounds):
+            for number in itertools.count():
+                if number >= rounds and len(senders.acknowledged) > webhooks:
+                    break
                 killing.round(number)
             killing.start()
             time.sleep(_LAST_S)
@@ -136,8 +148,19 @@ class _Killing:
 
     def start_and_kill(self, within_s: float) -> None:
         """Starts it, and kills all of it at some moment of that time; as like as not before it is healthy."""
+        moment_s = self._chance.uniform(0.0, within_s)
+        if moment_s < _START_S:
+            self._kill_a_start(moment_s)
+        else:
+            self.start()  # which may take longer than usual
+            time.sleep(moment_s - _START_S)
+            _kill_with_children(self._broker.pid)
+            self.kills["running"] += 1
+            self._broker.kill()
+
+    def _kill_a_start(self, moment_s: float) -> None:
         fired = threading.Event()
-        timer = threading.Timer(self._chance.uniform(0.0, within_s), self._kill_all, [fired])
+        timer = threading.Timer(moment_s, self._kill_all, [fired])
         timer.start()
         try:
             self.start()
