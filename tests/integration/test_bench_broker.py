@@ -72,11 +72,12 @@ def test_a_fleet_asks_until_each_device_has_a_session(tmp_path: Path) -> None:
     with Responder(public_key, delay_ms=20) as responder:
         there = ("127.0.0.1", int(responder.url.rpartition(":")[2]))
         nobody = ("127.0.0.1", free_port())
-        order = Order(addresses=[there, nobody], keys_file=str(keys), devices=20, within_s=30.0)
+        # Whose attempts come to the one is a matter of moments; to come to it again and again would take minutes.
+        order = Order(addresses=[*[there] * 9, nobody], keys_file=str(keys), devices=20, within_s=30.0)
         attempts = Fleet(order).attempts()
     assert sorted(one.device for one in attempts if one.status == 200) == list(range(20)), "each once"
     assert all(one.took_s >= 0.02 for one in attempts if one.status == 200)
-    assert {one.status for one in attempts} == {0, 200}, "every second attempt goes to where nobody is"
+    assert {one.status for one in attempts} == {0, 200}, "every tenth attempt goes to where nobody is"
 
 
 def test_what_became_of_a_fleet_is_told() -> None:
