@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -34,7 +35,8 @@ def look(root: Path) -> Look:
         for name in (*folders, *files):
             path = f"{inside}/{name}"
             if not _IGNORED.match(path):
-                found[path] = _described(root / path.lstrip("/"))
+                with contextlib.suppress(FileNotFoundError):  # gone since its folder was read: it is not there
+                    found[path] = _described(root / path.lstrip("/"))
     return found
 
 

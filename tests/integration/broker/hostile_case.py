@@ -33,7 +33,7 @@ class Site(NamedTuple):
 
     def ask(self, data: bytes) -> Answer:
         """Answers to that over a connection of its own, which is no fault of the broker's in any case."""
-        with RawClient(self.broker.port, 10.0) as client:
+        with RawClient(self.broker.port) as client:
             got = client.ask(data)
         assert got.status < 500, (data[:200], got)
         assert b"owned" not in got.head, got.head

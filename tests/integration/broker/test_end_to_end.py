@@ -26,7 +26,7 @@ from tests.standin.client import StandIn
 ROOM = "abcd-efgh-ijkl"
 NAME = "field-1"
 RENEWALS = 2
-WITHIN_S = 20.0
+WITHIN_S = 30.0
 KINDS = ("call-answered", "call-hangup", "call-started")
 
 
@@ -68,7 +68,7 @@ def renew(room: StandIn, device: MemoryDevice) -> None:
     before = len(room.calls())
     with ControlClient(device.socket) as client:
         client.call("reconnect")
-    room.wait_joined(before + 1)
+    room.wait_joined(before + 1, WITHIN_S)
     wait_until(lambda: len(room.state()["open_connections"]) == 1, WITHIN_S, "the end of the session before")
 
 
@@ -111,7 +111,7 @@ def test_no_token_of_the_service_is_on_a_device(tmp_path: Path, figures: Figures
     with StandIn(tls=True) as room, BrokerProcess(tmp_path / "broker", room, tls=True, ca=ours) as broker:
         assert room.ca_file is not None
         assert broker.ca_file is not None
-        room.configure(webhook_ca_file=str(broker.ca_file))
+        room.configure(webhook_ca_file=str(broker.ca_file), webhook_timeout_s=WITHIN_S)
         registered = broker.command("webhook", "register", broker.webhook_url)
         assert registered.returncode == 0, registered.stderr
         key = key_of(broker, NAME, "--room", ROOM)
@@ -123,12 +123,12 @@ def test_no_token_of_the_service_is_on_a_device(tmp_path: Path, figures: Figures
             mine = tmp_path / "device"
             base_url = f"https://127.0.0.1:{to_broker.port}"
             with device_of(mine, base_url, key, written(tmp_path / "ca.pem", authority)) as device:
-                room.wait_joined()
+                room.wait_joined(timeout_s=WITHIN_S)
                 live(broker, True)
                 for _ in range(RENEWALS):
                     renew(room, device)
                 assert told(broker)["live"] is True
-                room.wait_received(RENEWALS, 25)
+                room.wait_received(RENEWALS, 25, WITHIN_S)
 
                 secrets = [*room.seen_tokens(), room.api_secret]
                 assert len(secrets) > 1
@@ -172,10 +172,10 @@ def test_the_same_search_finds_the_token_of_a_device_that_has_one(tmp_path: Path
             base_url = f"https://127.0.0.1:{recorder.port}"
             config = device_config(base_url, room.token, written(tmp_path / "ca.pem", authority), mine)
             with MemoryDevice(mine, config) as device:
-                room.wait_joined()
+                room.wait_joined(timeout_s=WITHIN_S)
                 with ControlClient(device.socket) as client:
                     client.call("publish", topic="CHAT", data=room.token)
-                room.wait_for(lambda: room.call(0).messages_in)
+                room.wait_for(lambda: room.call(0).messages_in, "the message", WITHIN_S)
                 found = searched(SecretSearch([room.token]), device, mine, recorder.connections)
     assert set(in_kinds(found)) == {"memory", "file", "connection"}
     assert any(place.startswith("connection 0, up: ") for place in found.places), "the request"

@@ -139,7 +139,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         process = spawn([NGINX, "-c", str(whole), "-e", str(directory / "error.log")])
         try:
             found = Front(broker, devices, servers, port)
-            wait_until(lambda: answers(found), 20, "nginx")
+            wait_until(lambda: answers(found), 30, "nginx")
             yield found
         finally:
             end(process, timeout=10)

@@ -49,7 +49,7 @@ _WHOLE = b"0\r\n\r\n" + SMUGGLED
 )
 def test_a_request_within_a_request_is_never_answered(site: Site, head: bytes) -> None:
     before = site.rows()
-    with RawClient(site.broker.port, 10.0) as client:
+    with RawClient(site.broker.port) as client:
         client.sock.sendall(_TO + head + b"\r\n" + _WHOLE)
         got = client.rest()
     statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+)", got)]
@@ -60,7 +60,7 @@ def test_a_request_within_a_request_is_never_answered(site: Site, head: bytes) -
 
 
 def test_a_request_that_comes_after_another_is_one_of_its_own(site: Site) -> None:
-    with RawClient(site.broker.port, 10.0) as client:
+    with RawClient(site.broker.port) as client:
         first = client.ask(request("/v1/sessions", {"Authorization": "nobody"}, b"{}") + SMUGGLED)
         assert (first.status, client.answer().status) == (401, 200)
 
@@ -99,7 +99,7 @@ CRLF = b"5\r\n Set-Cookie: owned=1"
 def test_the_services_headers_end_with_it(site: Site, status: str, fields: list[bytes]) -> None:
     said = json.dumps({"message": "no\r\nSet-Cookie: owned\x1b[2J\u2028\ud800", "code": "\0\r\n"}).encode()
     site.service.said = answer(SESSION if status.startswith("200") else said, status, *fields)
-    with RawClient(site.broker.port, 10.0) as client:
+    with RawClient(site.broker.port) as client:
         got = client.ask(request("/v1/sessions", {"Authorization": f"Bearer {site.key}"}, b"{}"))
     assert got.status in (200, 400, 429, 503), got
     assert re.fullmatch(rb"[\t\n\r -~]+", got.head), got.head
@@ -130,7 +130,7 @@ def test_the_services_headers_end_with_it(site: Site, status: str, fields: list[
 def test_whatever_the_service_answers_the_device_is_told_in_json(site: Site, said: bytes) -> None:
     before = site.rows()
     site.service.said = said
-    with RawClient(site.broker.port, 20.0) as client:
+    with RawClient(site.broker.port) as client:
         got = client.ask(request("/v1/sessions", {"Authorization": f"Bearer {site.key}"}, b"{}"))
     assert got.status in (200, 502, 504), got
     told = json.loads(got.body)

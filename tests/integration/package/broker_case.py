@@ -38,12 +38,12 @@ class Server:
 
     def answers(self) -> bool:
         """Whether it is healthy, asked from within the machine."""
-        script = f"import urllib.request; print(urllib.request.urlopen('{URL}/healthz', timeout=5).status)"
+        script = f"import urllib.request; print(urllib.request.urlopen('{URL}/healthz', timeout=20).status)"
         return self.machine.run("python3", "-c", script).stdout == "200\n"
 
     def wait_answers(self) -> None:
         """Until then."""
-        wait_until(self.answers, 20, "the broker to answer", every=0.1)
+        wait_until(self.answers, 30, "the broker to answer", every=0.1)
 
     def mode(self, path: str) -> str:
         """Access, owner and group of a file."""
