@@ -33,7 +33,7 @@ OPEN: Final = "/healthz", "/v1/openapi.json"
 
 def described(**generation: bool) -> BaseSchema:
     """The interface by its description; `generation` is what may be made up beside what that asks for."""
-    config = schemathesis.Config.from_dict({"generation": {"database": "none", **generation}})
+    config = schemathesis.Config.from_dict({"request-timeout": 60, "generation": {"database": "none", **generation}})
     return schemathesis.openapi.from_dict(DESCRIPTION, config=config)
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.root
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A directory that everybody may enter, with one for the database that is the service's."""
-    made = Path("/tmp") / f"broker-{os.getpid()}"
-    made.mkdir(mode=0o711)
+    made = Path(tempfile.mkdtemp(prefix="broker-", dir="/tmp"))  # a number may be that of one that was killed
+    made.chmod(0o711)
     try:
         configured(made)
         (made / "token").chmod(0o640)

@@ -84,7 +84,7 @@ def test_once_more_changes_nothing(storage: Storage) -> None:
 def test_many_may_begin_at_once(database_url: str) -> None:
     command = [sys.executable, "-c", BEGIN, database_url, str(time.time() + 1.5)]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE, cwd=ROOT) for _ in range(4)]
-    assert [one.communicate(timeout=30)[1] for one in running] == [b""] * len(running)
+    assert [one.communicate(timeout=60)[1] for one in running] == [b""] * len(running)
     storage = Storage(database_url)
     assert len(revisions(storage)) == 1
     storage.engine.dispose()
