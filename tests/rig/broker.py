@@ -108,7 +108,7 @@ class BrokerProcess:
         return end(process, timeout=20.0)
 
     def ended(self) -> int:
-        """Waits for the end of one that was told to by a signal; its exit status. Another SIGTERM could kill it then."""
+        """Waits for the end of one that was told to by a signal; its exit status. A second SIGTERM could kill it."""
         assert self._process is not None, "the broker is not running"
         status = self._process.wait(20.0)
         self._process = None
