@@ -83,6 +83,24 @@ class Client:
         self.sock.close()
 
 
+class Room:
+    """Whether the device is in it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        """Held by whoever sends, from the look at `is_open` until the message is gone."""
+        self.is_open = True
+
+    def set(self) -> None:
+        with self.lock:
+            self.is_open = True
+
+    def clear(self) -> None:
+        """Nothing goes out once this has returned."""
+        with self.lock:
+            self.is_open = False
+
+
 @dataclass
 class Control:
     """A running control thread with the daemon's own methods, and the link that they post to."""
@@ -101,7 +119,7 @@ class Control:
     """What the supervisor was asked to do."""
     said: list[Mapping[str, Any]]
     """What was published, as the room gets it."""
-    in_the_room: threading.Event
+    in_the_room: Room
     """While it is set, messages go out."""
 
     @property
@@ -115,7 +133,7 @@ class Control:
     def words(self) -> list[Mapping[str, Any]]:
         """What was subscribed to and unsubscribed from, as the room gets it."""
         assert self.link is not None
-        return [json.loads(text) for text in self.link._posted]
+        return [json.loads(text) for text in tuple(self.link._posted)]  # at once: another thread may post meanwhile
 
 
 def clock_of(served: Control) -> int:
@@ -132,14 +150,14 @@ def broken(params: Mapping[str, Any]) -> None:
 def control(folder: Path, patience_s: float = PATIENCE_S) -> Iterator[Control]:
     """Serves a control socket; a thread that died or hangs fails the test."""
     near, far = socket.socketpair()
-    outbox, said, in_the_room, over = Outbox(), list[Mapping[str, Any]](), threading.Event(), threading.Event()
-    in_the_room.set()
+    outbox, said, in_the_room, over = Outbox(), list[Mapping[str, Any]](), Room(), threading.Event()
 
     def send() -> None:
         while not over.wait(0.001):
-            if in_the_room.is_set() and (message := outbox.take(time.monotonic())) is not None:
-                said.append(json.loads(message.text))
-                outbox.sent(message)
+            with in_the_room.lock:
+                if in_the_room.is_open and (message := outbox.take(time.monotonic())) is not None:
+                    said.append(json.loads(message.text))
+                    outbox.sent(message)
 
     path = folder / "control.sock"
     mailbox = Mailbox()
