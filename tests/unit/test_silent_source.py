@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import time
 
+import pytest
+
 from ingestd.audio.alsa import AlsaSource, source_of
 from ingestd.audio.silent_source import SilentSource
+from tests.unit.peers import GUARD_S
 
 
 def test_null_is_silence_by_the_clock() -> None:
@@ -22,12 +25,16 @@ def test_null_is_silence_by_the_clock() -> None:
         blocks.append(block)
     assert [block.pcm for block in blocks] == [bytes(320)] * 5
     gaps_s = [later.time_s - block.time_s for block, later in itertools.pairwise(blocks)]
-    assert all(abs(gap_s - 0.02) < 1e-9 for gap_s in gaps_s)
+    # What was missed while this process stood still for more than a second is not caught up on.
+    assert all(abs(gap_s - 0.02) < 1e-9 or gap_s > 1.0 for gap_s in gaps_s)
     source.close()
 
 
-def test_a_read_ends_with_its_time() -> None:
+def test_a_read_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     source = SilentSource()
+    with monkeypatch.context() as slowed:
+        slowed.setattr("ingestd.audio.silent_source.FRAME_S", GUARD_S)  # none is due, however late the read begins
+        source.open()
+        assert source.read(0.001) is None
     source.open()
-    assert source.read(0.001) is None
     assert source.read(1.0) is not None
