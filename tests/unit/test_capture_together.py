@@ -19,6 +19,13 @@ from tests.unit.threads_case import running
 CUT_OFF = pcm(32767, FRAME_SAMPLES)
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A microphone that brings nothing is not given up: a test may be held up before it brings more."""
+    for name in ("_DEAD_AFTER_S", "_COLD_START_S"):
+        monkeypatch.setattr(capture, name, 1000.0)
+
+
 def bring(case: Case, frames: int, frame: bytes = CUT_OFF) -> list[tuple[float, int]]:
     """So many whole frames on a grid, of which the last is complete now; returns what a clock is to know of them."""
     first = case.mic.ring.written // FRAME_SAMPLES

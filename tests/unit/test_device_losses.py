@@ -76,6 +76,8 @@ def test_reasons_that_take_turns_for_hours_flood_nobody_and_the_last_is_known() 
 
 def test_a_microphone_tells_every_reason_of_its_loss_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capture, "_REOPEN_S", 0.01)
+    for name in ("_DEAD_AFTER_S", "_COLD_START_S"):
+        monkeypatch.setattr(capture, name, 1000.0)  # a test may be held up: that it brings nothing is no reason here
     source, mic, post = ScriptedSource(), Microphone(), Post()
 
     def tries(number: int) -> None:
