@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from tests.rig.free_port import free_port
 
 Where = tuple[str, int]
 
@@ -66,10 +69,10 @@ def deaf(address: str) -> Iterator[Where]:
             sock = queue.enter_context(socket.socket(KINDS[":" in address]))
             sock.setblocking(False)
             sock.connect_ex(where)
+        assert select.select([listener], [], [], 20.0)[0], "one waits to be accepted: then no other SYN is heard"
         yield where
 
 
 def refusing(address: str) -> Where:
-    """An address of this machine where nobody listens."""
-    with listening(address) as (where, _listener):
-        return where
+    """An address of this machine where nobody listens, nor will while a test runs."""
+    return address, free_port()

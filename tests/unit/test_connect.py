@@ -28,8 +28,9 @@ NOWHERE = (("100::1", 9), ("100::2", 9))
 
 
 def connect_to(host: str, port: int, times: Times = DEFAULT, within_s: float = GUARD_S) -> socket.socket:
-    cancel, deadline_s = Cancel(), time.monotonic() + within_s
-    return connect(host, port, resolve(host, port, cancel, deadline_s, times), cancel, deadline_s, times)
+    cancel = Cancel()
+    found = resolve(host, port, cancel, time.monotonic() + GUARD_S, times)
+    return connect(host, port, found, cancel, time.monotonic() + within_s, times)
 
 
 def connected(times: Times = DEFAULT) -> Where:
