@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 import trustme
 
 from tests.rig.free_port import free_port
+from tests.rig.process import wait_until
 
 T = TypeVar("T")
 
@@ -162,9 +163,24 @@ def accept_upgrade(sock: socket.socket) -> bytes:
 class Server:
     """What `serving` gives: where it listens, who came, and what went wrong in a handler."""
 
+    address: str
     port: int
-    connections: int = 0
+    clients: list[tuple[str, int]] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
+
+    @property
+    def connections(self) -> int:
+        """Those that were let in so far, by a thread of their own."""
+        return len(self.clients)
+
+    def came(self) -> int:
+        """How many connections were made before, let in or not: one of the test's own behind them is waited for."""
+        with socket.socket(socket.AF_INET6 if ":" in self.address else socket.AF_INET) as last:
+            last.connect((self.address, self.port))
+            name = last.getsockname()[:2]
+            wait_until(lambda: name in self.clients, GUARD_S, "all to be let in")
+        self.clients.remove(name)
+        return len(self.clients)
 
 
 @contextlib.contextmanager
@@ -178,7 +194,7 @@ def serving(
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     # After its end, too, nobody else gets the port: some then look for nobody there, or serve there again.
     listener = socket.create_server((address, free_port()), family=family)
-    server = Server(listener.getsockname()[1])
+    server = Server(address, listener.getsockname()[1])
     open_socks: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
@@ -199,8 +215,8 @@ def serving(
     def accept() -> None:
         with contextlib.suppress(OSError):
             while True:
-                sock, _ = listener.accept()
-                server.connections += 1
+                sock, client = listener.accept()
+                server.clients.append(client[:2])
                 open_socks.append(sock)
                 threads.append(threading.Thread(target=serve, args=(sock,), daemon=True))
                 threads[-1].start()

@@ -201,7 +201,7 @@ def test_an_ipv6_that_connects_and_then_stalls_gives_way_to_ipv4(
         monkeypatch.setattr(reach, "DOUBTED_TLS_S", 0.3)
         named(monkeypatch, ("::1", stalling.port), ("127.0.0.1", server.port))
         made(GUARD_S).open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()
-        assert (stalling.connections, server.connections) == (1, 1)
+        assert (stalling.came(), server.came()) == (1, 1)
         for left in ((), (hole,)):
             named(monkeypatch, ("::1", stalling.port), *left)
             with pytest.raises(ChannelError, match=r"room\.example:443 did not finish the TLS handshake in time"):
@@ -234,7 +234,7 @@ def test_the_next_connection_takes_ipv4_at_once(
             named(monkeypatch, ("::1", stalling.port), ("127.0.0.1", server.port))
             for _ in range(3):
                 once()
-            assert (stalling.connections, server.connections) == (1, 3)
+            assert (stalling.came(), server.came()) == (1, 3)
 
 
 @needs_ipv6
@@ -245,7 +245,7 @@ def test_where_ipv4_stalls_too_nothing_is_remembered(ca: trustme.CA, monkeypatch
         for _ in range(2):
             with pytest.raises(ChannelError, match="did not finish the TLS handshake in time"):
                 made.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S)
-        assert (six.connections, four.connections) == (2, 2)
+        assert (six.came(), four.came()) == (2, 2)
 
 
 @needs_ipv6
@@ -269,7 +269,7 @@ def test_an_ipv4_that_fails_later_gives_ipv6_another_chance(ca: trustme.CA, monk
             dial()
         named(monkeypatch, ("::1", healed.port), ("127.0.0.1", server.port))
         dial()
-        assert (stalling.connections, healed.connections, server.connections) == (1, 1, 1)
+        assert (stalling.came(), healed.came(), server.came()) == (1, 1, 1)
 
 
 @needs_ipv6
@@ -280,7 +280,7 @@ def test_a_stalled_ipv6_costs_less_than_two_seconds_before_ipv4(
     with serving(until_closed, address="::1") as stalling, serving(room, server_tls(ca, "room.example")) as server:
         named(monkeypatch, ("::1", stalling.port), ("127.0.0.1", server.port))
         made.open("wss://room.example/", Cancel(), time.monotonic() + GUARD_S).close()
-        assert (stalling.connections, server.connections) == (1, 1)
+        assert (stalling.came(), server.came()) == (1, 1)
     assert reach.DOUBTED_TLS_S + DEFAULT.stagger_s < 2.0, "with the time to connect"
 
 
