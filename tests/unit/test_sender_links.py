@@ -142,6 +142,7 @@ def test_renewed_thirty_times_no_frame_is_lost_nor_said_twice_and_every_link_say
                 assert old.post(wire.encode_message("T", epoch))
                 frames = old.media_sent
                 wait_until(lambda old=old, due=frames + 2: old.media_sent >= due, GUARD_S, "frames")  # type: ignore[misc]
+                wait_until(lambda old=old: old.posts_sent, GUARD_S, "the message")  # type: ignore[misc]  # behind a frame
                 case.thread.link.offer(new, old)
                 old.hang_up()
                 wait_until(lambda new=new: new.media_sent, GUARD_S, "frames on the new one")  # type: ignore[misc]
