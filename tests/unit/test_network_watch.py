@@ -105,6 +105,7 @@ def test_any_bytes_are_read_to_an_end(data: bytes) -> None:
     assert read(struct.pack("=IHHII", 0, 3, 0, 0, 0), data) == NOTHING
 
 
+@pytest.mark.usefixtures("own_network")  # in another one cables come and go
 def test_the_kernels_socket_is_there_and_has_nothing_to_say() -> None:
     watch = NetworkWatch()
     assert watch.fileno() >= 0
