@@ -45,9 +45,11 @@ def test_room_audio_comes_out_of_the_speaker_in_order() -> None:
     speaker = case.thread.speaker
     with running(case.thread, case.post):
         link = case.offer()
+        due = 0
         for value in range(1, 31):
             link.arrive(Media(tone(500 * value)))
-            wait_until(lambda due=160 * value: speaker.played_samples >= due, GUARD_S, "its time")  # type: ignore[misc]
+            due = max(due + 160, speaker.played_samples - 320)  # what a stall has held back comes in no burst
+            wait_until(lambda due=due: speaker.played_samples >= due, GUARD_S, "its time")  # type: ignore[misc]
         wait_until(lambda: case.thread.frames == 30 and case.playout.delay_ms == 0, GUARD_S, "the last of it")
     # The first is faded in, and the playout may stretch any.
     places = [played(sink).find(tone(500 * value, 80)) for value in range(2, 27)]
