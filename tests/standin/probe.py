@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import struct
 import time
@@ -22,12 +23,24 @@ class CutError(Exception):
     """The connection ended without a close frame."""
 
 
+class _WebSocket(websocket.WebSocket):
+    """Gives out a close or a ping also where its answer reaches nobody: the service waits only so long for one."""
+
+    def send_close(self, *arguments: Any, **more: Any) -> None:
+        with contextlib.suppress(OSError, websocket.WebSocketException):
+            super().send_close(*arguments, **more)
+
+    def pong(self, payload: str | bytes = "") -> None:
+        with contextlib.suppress(OSError, websocket.WebSocketException):
+            super().pong(payload)
+
+
 class Probe:
     """Connects at once; what comes in is read only while a method waits for something."""
 
     def __init__(self, url: str, *, start: bool = True, ca_file: Path | None = None) -> None:
         options = {"ca_certs": str(ca_file)} if ca_file else None
-        self.ws = websocket.create_connection(url, sslopt=options, timeout=10)
+        self.ws = websocket.create_connection(url, sslopt=options, timeout=30, class_=_WebSocket)
         self.heard = bytearray()
         """PCM of the media frames read so far."""
         self.frames: list[dict[str, Any]] = []
@@ -80,7 +93,7 @@ class Probe:
         """Read until that much audio was heard."""
         return self.read_until(lambda: bytes(self.heard) if len(self.heard) >= count_bytes else None)
 
-    def read_until(self, probe: Callable[[], T | None], timeout_s: float = 10.0) -> T:
+    def read_until(self, probe: Callable[[], T | None], timeout_s: float = 30.0) -> T:
         """Read until `probe` returns something true, and return that."""
         deadline = time.monotonic() + timeout_s
         while not (found := probe()):
