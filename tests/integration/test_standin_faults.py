@@ -63,7 +63,7 @@ def test_the_upgrade_stalls_and_goes_on(standin: StandIn) -> None:
 
 
 def test_a_client_that_gives_up_while_the_upgrade_stalls_is_noted(standin: StandIn) -> None:
-    standin.script_sockets(SocketFault("stall", at="upgrade", for_s=2))
+    standin.script_sockets(SocketFault("stall", at="upgrade", for_s=60))
     address = ("127.0.0.1", standin.port)
     with socket.create_connection(address) as client:
         client.sendall(b"GET /videosdk?ref=x HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\n\r\n")

@@ -40,7 +40,7 @@ class ControlHttp:
         self._http = requests.Session()
         self._http.trust_env = False
 
-    def wait_for(self, probe: Callable[[], T | None], what: str = "", timeout_s: float = 10.0) -> T:
+    def wait_for(self, probe: Callable[[], T | None], what: str = "", timeout_s: float = 30.0) -> T:
         """Call `probe` until it returns something true, and return that; raises TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while True:

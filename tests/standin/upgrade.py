@@ -17,6 +17,7 @@ from tests.standin.http_api import WORLD
 from tests.standin.records import ConnectionInfo
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_LOOK_S = 0.05
 
 
 class _Socket(Connection):
@@ -73,7 +74,7 @@ async def _faulted(
         await asyncio.sleep(fault.after_ms / 1e3)
         match fault.action:
             case "stall":
-                await asyncio.sleep(fault.for_s)
+                await _stall(request, fault.for_s)
             case "refuse":
                 headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
                 return web.Response(status=fault.status, text=fault.reason, headers=headers)
@@ -84,6 +85,13 @@ async def _faulted(
             case _:
                 raise AssertionError(f"{fault.action} can't happen at the upgrade")
     return None
+
+
+async def _stall(request: web.Request, for_s: float) -> None:
+    """Let that time pass, or end with the client."""
+    until_s = time.monotonic() + for_s
+    while request.transport is not None and (left_s := until_s - time.monotonic()) > 0:
+        await asyncio.sleep(min(left_s, _LOOK_S))
 
 
 def _refusal(request: web.Request, ref_state: str) -> web.Response | None:
