@@ -61,6 +61,11 @@ def receive(sock: socket.socket, size: int) -> bytes:
     return data
 
 
+def say_and_hear(sock: socket.socket, data: bytes) -> bytes:
+    sock.sendall(data)
+    return sock.recv(1)
+
+
 def silent(sock: socket.socket, seconds: float = 0.3) -> bool:
     """Whether nothing comes, not even an end."""
     before = sock.gettimeout()
@@ -171,11 +176,12 @@ def test_refuse_turns_new_ones_away_and_keeps_the_old(link: Link) -> None:
 
 def test_trickle_and_throttle_bound_the_throughput(link: Link) -> None:
     link.proxy.trickle(100, "up")
-    start = time.monotonic()
+    start, passed = time.monotonic(), 0
     link.client.sendall(b"z" * 30)
-    assert link.server.recv(100) == b"z"
-    assert receive(link.server, 29) == b"z" * 29
-    assert time.monotonic() - start >= 0.28
+    while passed < 30:
+        passed += len(link.server.recv(100))
+        assert passed <= 1 + 100 * (time.monotonic() - start)
+    assert passed == 30
     link.proxy.throttle(80, "up")  # 10,000 bytes a second
     start = time.monotonic()
     link.client.sendall(b"z" * 3000)
@@ -196,12 +202,11 @@ def test_cut_mid_frame_lets_exactly_so_much_through(link: Link) -> None:
 
 
 def test_cut_is_dark_then_resets_then_passes(link: Link) -> None:
-    link.proxy.cut(0.5)
     start = time.monotonic()
-    link.client.sendall(b"lost")
+    link.proxy.cut(0.5)
     with pytest.raises(ConnectionResetError):
-        link.client.recv(1)
-    assert time.monotonic() - start >= 0.45
+        say_and_hear(link.client, b"lost")
+    assert time.monotonic() - start >= 0.5
     client, server = link.connect()
     with client, server:
         client.sendall(b"back")

@@ -134,7 +134,7 @@ class FaultProxy:
         answer = self._tell("stats")
         return ProxyStats(**{name: int(value) for name, value in answer.items() if name != "ok"})
 
-    def wait_for_connections(self, accepted: int, timeout: float = 10.0) -> None:
+    def wait_for_connections(self, accepted: int, timeout: float = 30.0) -> None:
         """Waits until that many have been accepted since the start."""
         wait_until(lambda: self.stats().accepted >= accepted, timeout, f"{accepted} connections")
 
