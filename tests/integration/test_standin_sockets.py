@@ -26,7 +26,7 @@ def test_no_start_within_the_time_closes_with_1008_start_timeout(standin: StandI
 
 
 def test_a_start_in_time_joins_the_room(standin: StandIn) -> None:
-    standin.configure(start_timeout_s=2)
+    standin.configure(start_timeout_s=20)
     session = standin.create_session(name="device")
     with Probe(session.ws_url) as device:
         joined = device.wait("meeting-joined")
@@ -169,7 +169,7 @@ def test_media_before_the_join_is_queued_or_dropped(standin: StandIn, mode: str,
 
 
 def test_the_server_pings_and_counts_the_pongs(standin: StandIn) -> None:
-    standin.configure(ping_interval_s=1)
+    standin.configure(ping_interval_s=3)  # who is held up for so long is cut
     with Probe(standin.create_session().ws_url) as device:
         device.read_until(lambda: device.control.count((PING, b"")) >= 3)
         standin.wait_for(lambda: standin.connection().pongs_received >= 2)

@@ -139,16 +139,18 @@ def test_a_message_without_data_fails(standin: StandIn) -> None:
 
 
 def test_frames_before_the_join_are_queued_and_flushed_in_order(standin: StandIn) -> None:
-    standin.configure(join_delay_s=2)
     alice = standin.add("Alice")
     standin.subscribe(alice, "CHAT")
-    session = standin.create_session()
-    with Probe(session.ws_url) as device:
+    standin.configure(join_delay_s=60)
+    with Probe(standin.create_session().ws_url) as never_joins:
+        never_joins.send("message", topic="CHAT", data="never")
+        _settled(standin, never_joins)
+        assert standin.messages(alice) == []
+    standin.configure(join_delay_s=1)
+    with Probe(standin.create_session().ws_url) as device:
         device.send("subscribe", topic="CHAT")
         for number in range(3):
             device.send("message", topic="CHAT", data=number)
-        _settled(standin, device)
-        assert standin.messages(alice) == []
         device.wait("meeting-joined")
         received = standin.wait_for(lambda: messages if len(messages := standin.messages(alice)) == 3 else None)
         assert [message.message for message in received] == ["0", "1", "2"]
