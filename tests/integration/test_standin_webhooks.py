@@ -6,6 +6,7 @@ import base64
 import json
 import ssl
 import threading
+import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from tests.standin import certificates
-from tests.standin.client import StandIn
+from tests.standin.client import StandIn, WebhookRecord
 from tests.standin.probe import Probe
 
 pytest_plugins = ("tests.standin.fixtures",)
@@ -48,14 +49,20 @@ class _Receiver:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         if tls is not None:
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server.server_port}/hook"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), name="webhook receiver")
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server.server_port}/{uuid.uuid4()}"
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, args=(0.01,), name="webhook receiver", daemon=True
+        )
         self.thread.start()
 
     def stop(self) -> None:
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
+
+    def records(self, standin: StandIn) -> list[WebhookRecord]:
+        """What the stand-in recorded of posts to this one: one of an earlier test's may be added only now."""
+        return [record for record in standin.webhooks() if record.url == self.url]
 
     def events(self) -> list[str]:
         return [json.loads(body)["webhookType"] for _, body in self.posts]
@@ -191,18 +198,20 @@ def test_every_post_is_recorded_also_to_nobody(standin: StandIn) -> None:
     before = len(standin.webhooks())
     standin.configure(webhook_urls=["http://127.0.0.1:9/nobody"])
     _one_call(standin)
-    records = standin.wait_for(lambda: r if len(r := standin.webhooks(before)) >= 3 else None)
-    mine = [record for record in records if record.url.endswith("/nobody")]
-    assert {record.status for record in mine} == {0}
-    assert json.loads(mine[0].body)["webhookType"] == "call-started"
+
+    def mine() -> list[WebhookRecord]:
+        return [record for record in standin.webhooks(before) if record.url.endswith("/nobody")]
+
+    records = standin.wait_for(lambda: found if len(found := mine()) == 3 else None)
+    assert {record.status for record in records} == {0}
+    assert json.loads(records[0].body)["webhookType"] == "call-started"
 
 
 def test_what_is_not_taken_is_posted_again_and_each_attempt_recorded(standin: StandIn, receiver: _Receiver) -> None:
-    before = len(standin.webhooks())
     receiver.answers += [503, 401]
     standin.configure(webhook_urls=[receiver.url], webhook_retries=2, webhook_retry_s=0.01)
     standin.emit_webhooks("call-update", count=2)
-    records = standin.wait_for(lambda: r if len(r := standin.webhooks(before)) == 4 else None)
+    records = standin.wait_for(lambda: found if len(found := receiver.records(standin)) == 4 else None)
     assert [(record.status, record.attempt, record.taken) for record in records] == [
         (503, 1, False),
         (401, 2, False),
@@ -235,13 +244,12 @@ def test_events_that_were_gathered_may_be_posted_in_another_order(standin: Stand
 def test_webhooks_go_to_receivers_whose_certificate_is_trusted(standin: StandIn, tmp_path: Path) -> None:
     context, ca_file = certificates.server_context(tmp_path, (), False)
     receiver = _Receiver(context)
-    before = len(standin.webhooks())
     standin.configure(webhook_urls=[receiver.url])
     standin.emit_webhooks("call-update")
-    assert standin.wait_for(lambda: standin.webhooks(before))[0].status == 0
+    assert standin.wait_for(lambda: receiver.records(standin))[0].status == 0
     standin.configure(webhook_ca_file=str(ca_file))
     standin.emit_webhooks("call-update")
-    assert standin.wait_for(lambda: standin.webhooks(before + 1))[0].status == 204
+    assert standin.wait_for(lambda: receiver.records(standin)[1:])[0].status == 204
     receiver.stop()
 
 
