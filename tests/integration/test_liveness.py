@@ -63,6 +63,7 @@ def silent_server(directory: Path, most_s: float, times: Mapping[str, Any] | Non
         config = device_config(room.base_url, room.token, room.ca_file, directory)
         with MemoryDevice(directory, config, times=times) as device:
             room.wait_joined()
+            wait_until(lambda: device.status()["state"] == "streaming", GUARD_S, "the device's own word of it")
             noticed_s = left_streaming_after_s(device, most_s)
             room.wait_joined(2, timeout_s=GUARD_S)
             assert device.stop()["exit"] == 0

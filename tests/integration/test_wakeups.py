@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -16,7 +17,10 @@ PER_S = 220
 
 def switches(pid: int) -> int:
     """How often the threads of a process were taken from a processor so far, of themselves or not (proc(5))."""
-    statuses = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/status")]
+    statuses = []
+    for path in Path(f"/proc/{pid}/task").glob("*/status"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread may have ended meanwhile
+            statuses.append(path.read_text())
     return sum(int(line.split()[1]) for text in statuses for line in text.splitlines() if "ctxt_switches" in line)
 
 
