@@ -38,7 +38,7 @@ def open_pcm(device: str, direction: int) -> Any:
     )
 
 
-def capture(device: str, enough: Callable[[Pcm], bool], timeout: float = 15.0) -> tuple[Pcm, float]:
+def capture(device: str, enough: Callable[[Pcm], bool], timeout: float = 30.0) -> tuple[Pcm, float]:
     """Captures until `enough(all)`; returns all and when sample 0 was there."""
     pcm = open_pcm(device, alsaaudio.PCM_CAPTURE)
     heard, earliest, deadline = silence(0), float("inf"), time.monotonic() + timeout
@@ -104,7 +104,7 @@ def test_a_playback_can_be_broken_off(sound: SoundRig) -> None:
 
 def test_what_alsa_plays_comes_out_of_the_speaker(sound: SoundRig) -> None:
     with sound.speaker.record() as heard:
-        heard.wait_for(0.1, 5)
+        heard.wait_for(0.1, 20)
         pcm = open_pcm("speaker", alsaaudio.PCM_PLAYBACK)
         started = time.monotonic()
         pcm.write(tone(700, 0.1).tobytes())
@@ -142,7 +142,7 @@ def test_unplugging_fails_the_reader_and_replugging_mends_it(sound: SoundRig, ha
     with pytest.raises(alsaaudio.ALSAAudioError):
         open_pcm("mic", alsaaudio.PCM_CAPTURE)
     with sound.speaker.record() as other:  # the other device never noticed
-        other.wait_for(0.05, 5)
+        other.wait_for(0.05, 20)
     sound.mic.replug()
     heard, _ = capture("mic", lambda all_: len(all_) > FRAME)
     assert len(heard) > FRAME

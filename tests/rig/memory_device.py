@@ -74,7 +74,7 @@ class MemoryDevice:
         """Ends it by SIGTERM; what it printed: `start_s`, `frame_s` of its microphone, `exit`."""
         if self.process.poll() is None:
             self.process.terminate()
-        out, _ = self.process.communicate(timeout=10)
+        out, _ = self.process.communicate(timeout=30)
         answer: dict[str, Any] = json.loads(out) if out else {"exit": self.process.returncode}
         return answer
 

@@ -135,7 +135,7 @@ class Namespace:
         self._link(end, cable, "up")
         here = far_end(self.name, cable)
         if "UP" in _flags(self.ip("-json", "link", "show", cable)) and "UP" in _flags_here(here):
-            wait_until(lambda: "LOWER_UP" in _flags_here(here), 5, "the cable's carrier")
+            wait_until(lambda: "LOWER_UP" in _flags_here(here), 20, "the cable's carrier")
 
     def _link(self, end: End, cable: Cable, state: str) -> None:
         if end == "device":

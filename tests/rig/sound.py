@@ -77,7 +77,7 @@ class VirtualCard:
             command = ["pulseaudio", *options, "--log-target=stderr", "-n", "-L", listen]
             self._server = spawn(command, env=self.environment(), stderr=log)
         try:
-            wait_until(self._answers, timeout=15, what=f"the PulseAudio of {self.name}")
+            wait_until(self._answers, timeout=30, what=f"the PulseAudio of {self.name}")
         except TimeoutError as error:
             self.stop()
             raise RuntimeError((self._folder / "pulseaudio.log").read_text()) from error
@@ -91,7 +91,7 @@ class VirtualCard:
             env={**os.environ, **self.environment()},
             capture_output=True,
             text=True,
-            timeout=15,
+            timeout=30,
             check=check,
         )
 
@@ -123,7 +123,7 @@ class VirtualCard:
         if warm:
             self.warm()
 
-    def warm(self, timeout: float = 10.0) -> None:
+    def warm(self, timeout: float = 30.0) -> None:
         """Waits until sound comes out of its far end, as the first read of a cold device may take seconds."""
         with self.record() as recording:
             recording.wait_for(0.05, timeout)

@@ -126,7 +126,7 @@ class StandIn(Control):
         self._process = None
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
