@@ -22,7 +22,7 @@ from tests.integration.matrix.device import WatchedDevice
 from tests.integration.matrix.judging import wait_streaming
 from tests.integration.matrix.site import QUICK, Site
 from tests.integration.matrix.table import TABLE
-from tests.integration.terminal_case import CTL, Good
+from tests.integration.terminal_case import CTL, Good, is_lost, lasting
 from tests.integration.test_power_cut import PoweredDevice
 from tests.rig.alsa_device import AlsaDevice, alsa_device
 from tests.rig.process import wait_until
@@ -34,6 +34,7 @@ _ALWAYS = 1000
 _CUT = SocketFault("close", code=3000)
 """Ends a connection so that the next one meets what was prepared for it."""
 _JOINED_MS = 50.0
+_GUARD_S = 30.0
 
 Command = Sequence[str | Path]
 
@@ -48,9 +49,9 @@ class World:
         self._stack = stack
 
     def folder(self, name: str) -> Path:
-        """A new one, which others may enter."""
-        folder = self._directory / name
-        folder.mkdir(mode=0o755)
+        """A new one, which others may enter; another one where the same set-up is made again."""
+        folder = Path(tempfile.mkdtemp(prefix=name, dir=self._directory))
+        folder.chmod(0o755)
         return folder
 
     def room(self) -> StandIn:
@@ -64,6 +65,7 @@ class World:
         device = site.device({**QUICK, "pong_within_s": 1.0})
         self._stack.callback(device.kill)
         wait_streaming(device, site, 0)
+        device.wait(lambda: not is_lost(device.status()), "both sound devices", _GUARD_S)
         return site, device
 
     @functools.cached_property
@@ -75,8 +77,7 @@ class World:
             environment.setenv(name, value)
         folder = self.folder("sound")
         device = self._stack.enter_context(alsa_device(self.room(), folder))
-        socket = folder / "control.sock"
-        wait_until(socket.exists, 20, "the control socket")
+        wait_until((socket := folder / "control.sock").exists, 20, "the control socket")
         return rig, device, socket
 
 
@@ -124,16 +125,15 @@ def _struck(strike: Callable[[Site], object], *, cut: bool = True) -> Happens:
             assert site.room.inject(_CUT, call=site.current_call)
         yield _asks(device.device.socket)
         site.mend()
-        site.write_token(site.another_token())
+        site.write_token(site.room.token)  # the first one again: of another one the device would hear in the next case
         epoch = device.status()["session"]["epoch"]  # up to this one they may be struck yet
         device.call("reconnect")
 
-        def joined() -> bool:
-            session = device.status()["session"]
-            return bool(session["joined"]) and session["epoch"] > epoch
+        def well() -> bool:  # also by what is told, by another thread a moment later
+            session = (status := device.status())["session"]
+            return bool(session["joined"]) and session["epoch"] > epoch and not lasting(status)
 
-        device.wait(joined, "the room again")
-        assert not [fault for fault in device.status()["faults"] if not fault["over"]]
+        device.wait(well, "the room again, and no fault that lasts", _GUARD_S)
 
     return happens
 
@@ -164,13 +164,17 @@ def _pulled_out(kind: str) -> Happens:
     @contextmanager
     def happens(world: World) -> Iterator[Command]:
         rig, device, socket = world.sound
-        wait_until(lambda: not device.lost("capture") and not device.lost("playback"), 20, "both sound devices")
+
+        def is_well() -> bool:  # also by what is told, by another thread than the one that loses and finds it
+            return not is_lost(status := device.status()) and not lasting(status)
+
+        wait_until(is_well, 20, "both sound devices")
         card = rig.mic if kind == "capture" else rig.speaker
         card.unplug()
-        wait_until(lambda: device.lost(kind), 20, "the loss")
+        wait_until(lambda: device.lost(kind) and kind in lasting(device.status()), 20, "the loss")
         yield _asks(socket)
         card.replug(warm=False)
-        wait_until(lambda: not device.lost(kind), 20, "the device again")
+        wait_until(is_well, 20, "the device again")
 
     return happens
 

@@ -78,7 +78,7 @@ def test_status_names_what_is_wrong_and_what_helps(case: Case) -> None:
         return case.broken.is_named_in(said)
 
     try:
-        wait_until(named, 20, "its cause and what helps")  # what comes and goes takes a moment to strike
+        wait_until(named, 30, "its cause and what helps")  # what comes and goes takes a moment to strike
     except TimeoutError as error:
         raise AssertionError(f"{error}: {said}") from None
 
