@@ -19,6 +19,7 @@ from tests.standin.client import StandIn
 
 INGESTCTL = [sys.executable, "-m", "ingestd.ctl.main"]
 SKIPPED = "\N{EN DASH}"
+_SILENT_DBFS = -60.0
 REPO = Path(__file__).resolve().parents[2]
 
 
@@ -64,9 +65,9 @@ class Desk:
         path.write_text(json.dumps(self.config, indent=1) if self.text is None else self.text)
         command = [*self.prefix, *INGESTCTL, "doctor", "--config", str(path), *arguments]
         environment = {**self.env, "STATE_DIRECTORY": str(self.folder), "LC_ALL": "C.UTF-8", **(env or {})}
-        with Terminal(command, columns=500, lines=60, env=environment, cwd=REPO) as terminal:
-            terminal.type("\r")
-            status = terminal.status(60)
+        # Typed later, it would be shown in the midst of what is written, or find that all has ended.
+        with Terminal(command, columns=500, lines=60, env=environment, cwd=REPO, typed="\r") as terminal:
+            status = terminal.status(90)
             return Result(status, [line for line in terminal.screen() if line], terminal.output)
 
 
@@ -81,6 +82,12 @@ def instant_devices(folder: Path) -> dict[str, str]:
         "pcm.!speaker { type null }\n"
     )
     return {"ALSA_CONFIG_PATH": str(folder / "alsa.conf")}
+
+
+def sounds(status: dict[str, Any]) -> bool:
+    """Whether both sound devices are open, and the microphone hears something: each comes by a thread of its own."""
+    lost = any(device["lost"] for device in status["devices"].values())
+    return not lost and status["uplink"]["peak_dbfs"] > _SILENT_DBFS
 
 
 @contextmanager

@@ -22,7 +22,7 @@ import pyte
 
 from tests.rig.process import spawn, wait_until
 
-GUARD_S: Final = 15.0
+GUARD_S: Final = 30.0
 """What is waited for at most, where nothing else is said."""
 _ALTERNATE_SCREEN: Final = 1049
 _FAINT: Final = 2
@@ -71,8 +71,12 @@ class Terminal:
         lines: int = 24,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        typed: str = "",
     ) -> None:
-        """`env` adds to this process's environment, but for TERM (xterm-256color) and NO_COLOR (empty: not set)."""
+        """`env` adds to this process's environment, but for TERM (xterm-256color) and NO_COLOR (empty: not set).
+
+        `typed` is typed before the command begins.
+        """
         if not shutil.which("setsid"):
             raise RuntimeError("setsid(1) is missing: install util-linux")
         self._screen = _Screen(columns, lines)
@@ -82,6 +86,7 @@ class Terminal:
         self._master, slave = pty.openpty()
         try:
             self._set_size(columns, lines)
+            self.type(typed)
             self.process = spawn(
                 ["setsid", "--ctty", "--", "env", "-u", "COLUMNS", "-u", "LINES", *command],
                 env={"TERM": "xterm-256color", "NO_COLOR": "", **(env or {})},
@@ -170,7 +175,7 @@ class Terminal:
             status = self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it does not end; the screen:\n{self.text}") from None
-        self._reader.join(_ENDING_S)
+        self._reader.join(GUARD_S)  # however late that thread is with what was written last
         return status
 
     def close(self) -> None:
