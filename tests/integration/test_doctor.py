@@ -6,14 +6,13 @@ import json
 import stat
 import tarfile
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.doctor_case import INGESTCTL, REPO, SKIPPED, Desk, desk_of, instant_devices
+from tests.integration.doctor_case import INGESTCTL, REPO, SKIPPED, Desk, Result, desk_of, instant_devices, sounds
 from tests.rig.alsa_device import alsa_device
 from tests.rig.memory_device import MemoryDevice
 from tests.rig.process import wait_until
@@ -45,7 +44,7 @@ def desk(standin: StandIn, instant: dict[str, str], tmp_path: Path) -> Iterator[
 def cards() -> Iterator[SoundRig]:
     """Virtual sound cards, and somebody who hums into the microphone."""
     with SoundRig() as rig:
-        playback = rig.mic.play(tone(440, 120, 0.2))
+        playback = rig.mic.play(tone(440, 600, 0.2))
         yield rig
         playback.stop()
 
@@ -75,8 +74,17 @@ def test_a_device_whose_daemon_is_in_the_room(standin: StandIn, cards: SoundRig,
         before = len(standin.session_requests())
         with alsa_device(standin, desk.folder) as device:
             wait_until(lambda: _hears(device.status), 20, "room audio")
-            seen = desk.doctor()
-            after = device.status()
+            looks: list[Result] = []
+
+            def undisturbed() -> bool:
+                wait_until(lambda: sounds(device.status()), 20, "both sound devices")
+                before = _losses(device.status())
+                looks.append(desk.doctor())
+                return _losses(device.status()) == before
+
+            # A machine that was late loses samples, or a device, beside any one of them; doctor would beside each.
+            wait_until(undisturbed, 60, "a look beside which nothing is lost")
+            seen, after = looks[-1], device.status()
         standin.remove(person)
     assert seen.failed == []
     assert seen.status == 0, seen.lines
@@ -84,8 +92,13 @@ def test_a_device_whose_daemon_is_in_the_room(standin: StandIn, cards: SoundRig,
         assert any(line.startswith(f"✓ {name}:") for line in seen.lines), name
     assert any(line.startswith(f"{SKIPPED} backend: the daemon is in the room") for line in seen.lines)
     assert not any("[y/N]" in line for line in seen.lines), "the speaker is the daemon's"
-    assert (after["session"]["reconnects"], after["uplink"]["xruns"]) == (0, 0), "it disturbed nothing"
+    assert after["session"]["reconnects"] == 0, "it disturbed nothing"
+    assert not any(" opens: " in line for line in seen.lines), "it opened no device"
     assert len(standin.session_requests()) == before + 1, "the daemon's own"
+
+
+def _losses(status: dict[str, Any]) -> tuple[int, list[int], bool]:
+    return status["uplink"]["xruns"], [fault["count"] for fault in status["faults"]], sounds(status)
 
 
 def _hears(status: Callable[[], dict[str, Any]]) -> bool:
@@ -99,6 +112,7 @@ def test_a_running_daemon_with_a_fault_is_asked_for_it(standin: StandIn, desk: D
     standin.fail_sessions(SessionFault(status=401, message="Token is invalid or expired"), times=9)
     with MemoryDevice(desk.folder, desk.config) as device:
         wait_until(lambda: _has_fault(device), 20, "its first attempt")
+        wait_until(lambda: sounds(device.status()), 20, "both sound devices")
         seen = desk.doctor("--no-session")
         device.stop()
     assert seen.status == 1
@@ -128,13 +142,18 @@ def test_ctrl_c_ends_it_at_once(desk: Desk, cards: SoundRig) -> None:
     path = desk.folder / "doctor.yaml"
     path.write_text(json.dumps(desk.config))
     command = [*INGESTCTL, "doctor", "--config", str(path), "--no-session", "--tone"]
-    with Terminal(command, columns=200, lines=50, env=desk.env, cwd=REPO) as terminal:
-        terminal.wait_for("backend: not asked")
-        begun_s = time.monotonic()
-        terminal.type("\x03")
-        assert terminal.status() == 130
-        assert time.monotonic() - begun_s < 5, "it did not listen to the end"
-        assert "Traceback" not in terminal.text
+    cards.mic.freeze()  # what listens to it would come to its end only when nobody waits for it any more
+    try:
+        with Terminal(command, columns=200, lines=50, env=desk.env, cwd=REPO) as terminal:
+            terminal.wait_for("backend: not asked")
+            tasks = Path(f"/proc/{terminal.process.pid}/task")
+            wait_until(lambda: any(each.read_text() for each in tasks.glob("*/children")), 20, "who listens")
+            terminal.type("\x03")
+            assert terminal.status() == 130
+            assert "microphone:" not in terminal.text, "it did not listen to the end"
+            assert "Traceback" not in terminal.text
+    finally:
+        cards.mic.thaw()
 
 
 def test_json_is_for_programs(desk: Desk) -> None:
