@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -20,7 +21,6 @@ SETUP = [sys.executable, "-m", "ingestd.ctl.main", "setup"]
 NOTHING = "nothing was changed"
 SESSIONS = "/v2/ingest/sessions"
 AGAIN_S = 2.0
-"""More than the end of the program takes on a busy machine: another Ctrl-C in the midst of it would be another end."""
 
 
 class Site:
@@ -117,13 +117,19 @@ class Person(Talk):
         self.answer("Room (", room)
 
     def gives_up(self) -> None:
-        """Ctrl-C, and again, as one that comes just before input() waits is only seen after it: nothing is changed."""
-        typed_s = float("-inf")
+        """Ctrl-C, and nothing is changed.
+
+        One that comes just before input() waits is only seen after it, which Enter ends; another Ctrl-C would be
+        another end where it comes in the midst of the first.
+        """
+        self.terminal.type("\x03")
+        typed_s = time.monotonic()
 
         def ended() -> bool:
             nonlocal typed_s
             if self.terminal.process.poll() is None and time.monotonic() - typed_s > AGAIN_S:
-                self.terminal.type("\x03")
+                with contextlib.suppress(OSError):  # it has just ended
+                    self.terminal.type("\r")
                 typed_s = time.monotonic()
             return self.terminal.process.poll() is not None
 

@@ -59,6 +59,6 @@ def alsa_device(
         process = spawn([sys.executable, "-m", "ingestd", "--config", path], stderr=stderr, cwd=_REPO)
     try:
         yield AlsaDevice(folder / "control.sock", folder / "log", process)
-        assert end(process, 10) == 0
+        assert end(process, 30) == 0
     finally:
         end(process)
