@@ -19,19 +19,33 @@ THREADS = ("main", "capture", "receiver", "sender", "control")
 
 PROGRAM = """\
 import threading, time
-from tests.bench.costs.device import count
+from tests.bench.costs import device
+
+counting, done = threading.Event(), threading.Event()
+
+class Clock:
+    monotonic = time.monotonic
+
+    def sleep(seconds):
+        if seconds != COUNTED_S:
+            return time.sleep(seconds)
+        counting.set()
+        done.wait()
+
+device.time = Clock
 
 def work():
-    time.sleep(1.2)  # it counts from 0.7 s to 1.7 s
+    counting.wait()
     kept = [bytes(1000) for _ in (None,) * 500]
     held = [None] * 1000
     nothing = kept[0]
     grown = bytearray(1000)
     grown += bytes(2000)
+    done.set()
 
 worker = threading.Thread(target=work)
 worker.start()
-count(ORDER)
+device.count(ORDER)
 worker.join()
 print(worker.native_id)
 """
@@ -116,9 +130,9 @@ def test_messages_and_programs_reach_each_other_beside_audio(tmp_path: Path) -> 
 
 
 def test_allocations_are_counted_by_thread_and_line(tmp_path: Path) -> None:
-    order = allocations.order(tmp_path, 0.2, 1.0)
+    order = allocations.order(tmp_path, 0.2, counted_s := 1.0)
     program = tmp_path / "program.py"
-    program.write_text(PROGRAM.replace("ORDER", repr(str(order))))
+    program.write_text(PROGRAM.replace("ORDER", repr(str(order))).replace("COUNTED_S", str(counted_s)))
     ran = subprocess.run(
         [sys.executable, str(program)], env={"PYTHONPATH": str(REPO)}, capture_output=True, text=True, check=False
     )
