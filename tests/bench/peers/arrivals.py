@@ -27,7 +27,7 @@ _PACKET_STATISTICS = 6
 _BUFFER_BYTES = 64 << 20
 """Kernel memory for what was not read yet; one call is some 0.2 MB/s of it."""
 _LARGEST_BYTES = 65536
-_STAMPING_WITHIN_S = 5.0
+_STAMPING_WITHIN_S = 20.0
 _PROBE_WAIT_S = 0.002
 _TLS_DATA = 0x17
 _LEAST_MEDIA_BYTES = 440
