@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.rig.figures import Figures
+
+pytestmark = pytest.mark.timeout(300)  # sessions of their own, each of which imports all that these tests do
 
 ROOT = Path(__file__).parents[2]
 
