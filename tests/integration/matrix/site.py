@@ -12,6 +12,7 @@ from typing import Any, Self
 from tests.integration.matrix import resolver
 from tests.integration.matrix.device import WatchedDevice
 from tests.integration.matrix.resolver import Resolver
+from tests.rig.free_port import free_port
 from tests.rig.memory_device import device_config
 from tests.rig.process import wait_until
 from tests.rig.proxy import FaultProxy
@@ -86,8 +87,9 @@ class Site:
             self.resolver = Resolver(self.directory)
             self._stack.callback(self.resolver.close)
         self.room = self._stack.enter_context(StandIn(tls=True, tls_names=[API, ROOM], close_wait_s=0.5))
-        self.api = FaultProxy(self.room.port)
-        self._doors = [self._stack.enter_context(FaultProxy(self.room.port)) for _ in range(2)]
+        # At ports that the kernel gives to nobody while they are shut, as where one is refused or leads elsewhere.
+        self.api = FaultProxy(self.room.port, port=free_port())
+        self._doors = [self._stack.enter_context(FaultProxy(self.room.port, port=free_port())) for _ in range(2)]
         self._usual = self.room.settings()
         self.tokens = [self.room.token]
         self.mend()
