@@ -18,7 +18,7 @@ from tests.rig.memory_device import MemoryDevice
 from tests.rig.process import wait_until
 from tests.rig.resources import Resources
 
-GUARD_S = 15.0
+GUARD_S = 30.0
 """What a case waits at most for something that the policy does sooner."""
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 

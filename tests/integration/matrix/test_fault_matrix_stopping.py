@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.matrix.device import Since, WatchedDevice
-from tests.integration.matrix.judging import no_secret_told, told_once, wait_streaming
+from tests.integration.matrix.judging import no_secret_told, said_stop, told_once, wait_streaming
 from tests.integration.matrix.lanes import Lanes, side_by_side
 from tests.integration.matrix.site import Site
 from tests.integration.matrix.strikes import Kind
@@ -58,7 +58,7 @@ def _stopped_streaming(site: Site, cell: Cell) -> None:
         cell.strike.do(site)
         _gone(site, device, since)
         if cell.cause in STILL_WORKS:
-            assert site.room.connection(connection).stopped_s is not None, "`stop` was said"
+            said_stop(site, connection)
 
 
 def _stopped_renewing(site: Site, cell: Cell) -> None:
@@ -68,7 +68,7 @@ def _stopped_renewing(site: Site, cell: Cell) -> None:
         device.call("reconnect")
         device.wait_s(INTO_IT_S)
         _gone(site, device, since)
-        assert site.room.connection(connection).stopped_s is not None, "`stop` was said"
+        said_stop(site, connection)
 
 
 @contextmanager
