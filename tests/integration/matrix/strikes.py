@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.integration.matrix.device import GUARD_S
 from tests.integration.matrix.site import API, ROOM, Site
+from tests.rig.process import wait_until
 from tests.rig.proxy import FaultProxy
 from tests.standin.client import SessionFault, SocketFault
 from tests.standin.faults import When
@@ -78,7 +80,8 @@ def injected(action: Any, **fault: Any) -> Strike:
 
 
 def _inject(site: Site, fault: SocketFault) -> None:
-    assert site.room.inject(fault, call=site.current_call), "no connection was struck"
+    # A second session may take over between the look and the blow, which is then for that one.
+    wait_until(lambda: site.room.inject(fault, call=site.current_call), GUARD_S, "a connection that was struck")
 
 
 def api(disturb: Callable[[FaultProxy], None], says: str | None = None) -> Strike:
