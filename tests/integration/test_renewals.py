@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import time
@@ -62,13 +63,22 @@ def one_left(room: StandIn) -> None:
     wait_until(lambda: len(room.state()["open_connections"]) == 1, GUARD_S, "the end of all sessions but one")
 
 
+def left_behind(pid: int, held: Resources) -> str:
+    """What a process holds more, once it has had the time to let go of it."""
+    with contextlib.suppress(TimeoutError):
+        wait_until(lambda: not Resources.of(pid).more_than(held), GUARD_S, "nothing more", every=0.2)
+    return Resources.of(pid).more_than(held)
+
+
 def lost(heard: Heard, status: Mapping[str, Any]) -> int:
     """Frames that never came, but for those that the device dropped because this machine had stood still."""
     return max(0, len(heard.lost) - int(status["uplink"]["dropped"]))
 
 
 def exactly_once(heard: Heard, status: Mapping[str, Any]) -> None:
-    assert np.all(heard.numbers > 0), "no frame is torn, none is silence"
+    assert np.all(heard.numbers >= 0), "no frame is torn"
+    silent = np.count_nonzero(heard.numbers == 0)
+    assert silent <= status["uplink"]["dropped"], "none is silence, but in place of those dropped"
     assert lost(heard, status) == 0, heard.lost
     assert heard.doubled == 0
 
@@ -88,7 +98,7 @@ def test_a_hundred_in_a_row(tmp_path: Path, figures: Figures) -> None:
             call.go_on(0.5)
             one_left(room)
             call.settle()
-            more = Resources.of(device.process.pid).more_than(held)
+            more = left_behind(device.process.pid, held)
             arrived = Counter(call.arrived())
             handled = Counter(call.handled)
             published, said = call.published, call.said
@@ -221,5 +231,5 @@ def test_a_session_grows_old_or_its_token_is_replaced(tmp_path: Path, figures: F
     assert ended["exit"] == 0
     if why == "max_age":
         ages_s = [c.stopped_s - c.connected_s for c in connections[:-1] if c.stopped_s is not None]
-        assert len(ages_s) == 3
+        assert len(ages_s) == len(connections) - 1 >= 3  # one more where the machine was slow to end it
         assert figures.add("max_age_2s_oldest_session_s", max(ages_s), max=2 + 2)

@@ -76,7 +76,12 @@ class RenewedCall:
             self._step()
 
     def settle(self) -> None:
-        """Waits until what is on its way has arrived; no further messages."""
+        """Waits until what is on its way has arrived, and for what would be one too many; no further messages."""
+        deadline_s = time.monotonic() + _WITHIN_S
+        while len(self.handled) < self.said or len(self.arrived()) < self.published:
+            self._listen(0.05)
+            if time.monotonic() > deadline_s:
+                return  # who counts them says which
         until_s = time.monotonic() + 1.5
         while time.monotonic() < until_s:
             self._listen(0.05)
