@@ -38,7 +38,7 @@ BY_APT = (*PYTHON_LIBRARIES[1:], "libasound2-plugins")
 """The rest: what the package needs and recommends, for `downloaded`."""
 
 _TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "unshare", "tar")
-_BOOT_S = 60.0
+_BOOT_S = 180.0
 _END_S = 15.0
 _NUMBERS: Final = itertools.count(1)  # two machines of one test at once
 
@@ -146,7 +146,9 @@ class Booted:
         known = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/root"]
         return [*enter, *known, *command]
 
-    def run(self, *command: str, stdin: str | None = None, timeout_s: float = 30.0) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, stdin: str | None = None, timeout_s: float = 120.0
+    ) -> subprocess.CompletedProcess[str]:
         """Runs a command in the booted machine, as root; its status, and what it said."""
         return subprocess.run(self.command(*command), input=stdin, capture_output=True, text=True, timeout=timeout_s)
 

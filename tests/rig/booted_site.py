@@ -127,7 +127,7 @@ class BootedSite:
         status: dict[str, Any] = json.loads(done.stdout)
         return status
 
-    def wait_state(self, *states: str, timeout_s: float = 20.0) -> dict[str, Any]:
+    def wait_state(self, *states: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """The status, once it is in one of these states."""
 
         def there() -> dict[str, Any] | None:
@@ -138,7 +138,7 @@ class BootedSite:
         assert found is not None
         return found
 
-    def fresh_frame_s(self, timeout_s: float = 20.0) -> float:
+    def fresh_frame_s(self, timeout_s: float = 30.0) -> float:
         """When the first frame of a session came that is later than all that were waited for before (monotonic)."""
 
         def first() -> float | None:
@@ -174,7 +174,7 @@ class BootedSite:
         """What is in a file of the device."""
         return (self.machine.path / path.lstrip("/")).read_text()
 
-    def flows(self, frames: int = 25, timeout_s: float = 10.0) -> None:
+    def flows(self, frames: int = 25, timeout_s: float = 30.0) -> None:
         """Waits until so many more frames of the present session have reached the room."""
         last = self.room.calls()[-1]
         self.room.wait_received(last.call_id, last.received_frames + frames, timeout_s)
@@ -183,19 +183,19 @@ class BootedSite:
         """The service's line in `systemctl status` (STATUS=)."""
         return self.machine.show("ingestd", "StatusText")["StatusText"]
 
-    def said(self, since_s: float, *texts: str, timeout_s: float = 10.0, catalog: bool = False) -> str:
+    def said(self, since_s: float, *texts: str, timeout_s: float = 30.0, catalog: bool = False) -> str:
         """What the journal says of the service since that moment (CLOCK_MONOTONIC), once these texts are in it.
 
         `catalog`: each line as its catalog explains it (`-x`), systemd's own about the service too.
         """
         return self._journal(since_s, texts, timeout_s, *(["-x"] if catalog else []))
 
-    def explained(self, message_id: str, timeout_s: float = 10.0) -> str:
+    def explained(self, message_id: str, *texts: str, timeout_s: float = 30.0) -> str:
         """What the journal says in lines with that id since the device exists, as the catalog explains it.
 
-        What comes again within half a minute is no news, and is not told again.
+        Once these texts are in it, too. What comes again within half a minute is no news, and is not told again.
         """
-        return self._journal(0.0, ["What to do: "], timeout_s, "-x", f"MESSAGE_ID={message_id}")
+        return self._journal(0.0, ["What to do: ", *texts], timeout_s, "-x", f"MESSAGE_ID={message_id}")
 
     def _journal(self, since_s: float, texts: Sequence[str], timeout_s: float, *words: str) -> str:
         # With all bytes as they are, as a terminal would get them.

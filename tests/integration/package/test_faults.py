@@ -15,9 +15,12 @@ from ingestd.core.catalog import device_fault, message_id
 from ingestd.core.remedies_for_parts import LAST_GOOD, RELOAD
 from tests.integration.package.faults_case import TOKEN_FILE, lost, refused, same_process
 from tests.rig.booted_site import CONFIG, BootedSite
+from tests.rig.process import wait_until
 from tests.standin.client import SessionFault, SocketFault
 
 CUT_S = 5.0
+GUARD_S = 30.0
+BOTH_LOST = "capture device lost; playback device lost"
 AT_ONCE_S = 10.0
 """What only a person can mend is tried again after 30 s at least: sooner than that it was told of the mending."""
 DEVICES_S = 5.0
@@ -179,8 +182,8 @@ def test_everything_is_pulled_at_once(rested: BootedSite) -> None:
         rested.room.kill()
         time.sleep(CUT_S)
         rested.wait_state("waiting", "creating")
-        assert lost(rested) == {"capture", "playback"}
-        assert "capture device lost; playback device lost" in rested.shown()
+        wait_until(lambda: lost(rested) == {"capture", "playback"}, GUARD_S, "the loss of both")
+        wait_until(lambda: BOTH_LOST in rested.shown(), GUARD_S, "word of it in systemctl status")
         for device in ("capture", "playback"):
             rested.explained(message_id(device_fault(device, unfit=False)))
         rested.open_room(rested.get(TOKEN_FILE))
@@ -200,7 +203,8 @@ def test_a_power_cut_and_network_and_microphone_come_back_later(rested: BootedSi
     rested.machine.boot()
     assert rested.machine.systemctl("list-units", "--failed", "--plain", "--no-legend") == ""
     assert rested.wait_state("waiting", "creating")["uplink"]["muted"]
-    assert lost(rested) == {"capture"}
+    # A thread opens each, and until then it is lost as well.
+    wait_until(lambda: lost(rested) == {"capture"}, GUARD_S, "the loudspeaker, and no microphone")
     rested.all_seen()
     rested.network.link_up()
     rested.fresh_frame_s(60)

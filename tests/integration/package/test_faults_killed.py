@@ -82,7 +82,7 @@ def test_a_call_outlives_whoever_asks_for_its_stacks(booted: BootedSite) -> None
     before = booted.machine.show("ingestd", "MainPID", "NRestarts")
     asks = 'for _ in $(seq 200); do kill -STOP "$0"; sleep 0.03; kill -USR1 "$0"; kill -CONT "$0"; sleep 0.02; done'
     began_s = time.monotonic()
-    assert booted.machine.run("sh", "-c", asks, before["MainPID"]).returncode == 0
+    assert booted.machine.run("sh", "-c", asks, before["MainPID"], timeout_s=300).returncode == 0
     booted.said(began_s, *(f'ingestd/threads/{name}.py"' for name in ("supervisor", "sender", "receiver", "capture")))
     booted.flows()
     assert booted.machine.show("ingestd", "MainPID", "NRestarts") == before

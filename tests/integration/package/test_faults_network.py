@@ -34,6 +34,12 @@ def epoch(site: BootedSite) -> int:
     return int(status["session"]["epoch"])
 
 
+def told_s(site: BootedSite, name: str) -> float:
+    """When the journal was told of that fault last (CLOCK_MONOTONIC), however late somebody asks it."""
+    entries = [each for each in site.machine.journal("ingestd") if each.get("MESSAGE_ID") == message_id(name)]
+    return int(entries[-1]["__MONOTONIC_TIMESTAMP"]) / 1e6
+
+
 def test_the_cable_is_cut_at_the_devices_end(rested: BootedSite, figures: Figures) -> None:
     with same_process(rested):
         cut_s = time.monotonic()
@@ -51,9 +57,8 @@ def test_the_cable_is_cut_at_its_far_end(rested: BootedSite, figures: Figures) -
     with same_process(rested):
         cut_s = time.monotonic()
         rested.network.link_down("far")
-        entry = rested.explained(message_id("nothing-acknowledged"))
-        assert time.monotonic() - cut_s < DEFAULT.held_s + NOTICED_S
-        assert "has been acknowledged for" in entry
+        rested.explained(message_id("nothing-acknowledged"), "has been acknowledged for")
+        assert told_s(rested, "nothing-acknowledged") - cut_s < DEFAULT.held_s + NOTICED_S
         refused(rested, "no-way", "No route to host")
         time.sleep(max(0.0, cut_s + CUT_S - time.monotonic()))
         back_s = time.monotonic()
