@@ -29,7 +29,7 @@ def test_every_connection_begins_with_the_newest_frame(tmp_path: Path, figures: 
                 room.wait_received(number, 40 + 7 * number)  # not always as many, to break off anywhere
                 if number < CONNECTIONS - 1:
                     room.inject(SocketFault("abort"))
-            status = device.status()
+            status = device.counted_status()
             said = device.stop()
         starts_s = {c.call_id: c.started_s for c in room.connections()}
         kept = {call.call_id: room.received(call.call_id) for call in room.calls()}
