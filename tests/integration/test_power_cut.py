@@ -94,10 +94,12 @@ class PoweredDevice:
         return valid.config
 
     def _is(self, state: str) -> bool:
+        # The state comes a moment before its reason; that of the start is "starting".
         try:
-            return bool(self.status()["state"] == state)
+            status = self.status()
         except OSError:
             return False
+        return bool(status["state"] == state and status["reason"] != "starting")
 
 
 @pytest.fixture
