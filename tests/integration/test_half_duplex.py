@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ingestd.core.wire import FRAME_S
 from tests.rig.align import align
+from tests.rig.coupled_device import NEAR
 from tests.rig.coupled_ports import LOUD
 from tests.rig.echo import COUPLING_DB, down_db
 from tests.rig.figures import Figures
 from tests.rig.memory_device import MemoryDevice, device_config
+from tests.rig.process import wait_until
 from tests.rig.speech import TEXTS, speak
 from tests.standin.client import StandIn
 
@@ -29,6 +32,7 @@ RATE = 8000
 SAID = TEXTS[2]
 REPLIED = TEXTS[3]
 AFTER_S = 0.3
+GUARD_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,9 @@ def call(folder: Path, duplex: Duplex) -> Call:
             person = room.add("Somebody")
             time.sleep(1.5)
             room.say(person, said.tobytes())
-            time.sleep((len(said) + len(replied)) / RATE + AFTER_S + 2.0)
+            wait_until((folder / NEAR).exists, len(said) / RATE + GUARD_S, "the reply")
+            whole = (len(replied) / RATE + AFTER_S + 1.0) / FRAME_S
+            room.wait_received(0, room.call(0).received_frames + round(whole), len(replied) / RATE + GUARD_S)
             done = device.stop()
         kept = room.received(0)
     assert done["exit"] == 0

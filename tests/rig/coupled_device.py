@@ -18,6 +18,8 @@ from ingestd.daemon import Daemon
 from ingestd.system import journal
 from tests.rig.coupled_ports import Air, CoupledSink, CoupledSource
 
+NEAR: Final = "near"
+"""A file in FOLDER, there from when the near voice begins."""
 _LONGEST_S: Final = 90.0
 
 
@@ -34,6 +36,7 @@ def main() -> int:
     journal.set_up(config.log.level)
     near = np.frombuffer(arguments.near.read_bytes(), np.int16)
     air = Air(_LONGEST_S, near, arguments.after_s, arguments.after_loud)
+    air.on_near = (arguments.keep / NEAR).touch
     code = Daemon(config, CoupledSource(air), CoupledSink(air)).run()
     (arguments.keep / "played.raw").write_bytes(air.played.tobytes())
     (arguments.keep / "heard.raw").write_bytes(air.heard.tobytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ class Air:
         self.played: Samples = np.zeros(round(seconds * SAMPLE_RATE_HZ), np.int16)
         self.heard: Samples = np.zeros_like(self.played)
         self.near_at: int | None = None
+        self.on_near: Callable[[], object] = int
+        """Called once it is known when the near voice begins."""
         self._near = near
         self._near_after = round(near_after_s * SAMPLE_RATE_HZ)
         self._near_after_loud = near_after_loud
@@ -49,6 +52,7 @@ class Air:
             begins = self._last_loud + self._near_after
             if begins < end:
                 self.near_at = begins
+                self.on_near()
         around = self.played[max(0, first - len(self._taps)) : end].astype(np.float64)
         frame = np.convolve(around, self._taps)[len(around) - FRAME_SAMPLES : len(around)]
         if self.near_at is not None:
