@@ -57,6 +57,7 @@ def switches(site: BootedSite) -> dict[tuple[str, str], int]:
     script = f'cd /proc/{main_pid(site)}/task && for id in *; do echo "$(cat $id/comm) $id $({counts})"; done'
     found: dict[tuple[str, str], int] = {}
     for line in site.machine.run("sh", "-c", script).stdout.splitlines():
-        name, thread, count = line.rsplit(maxsplit=2)
-        found[name, thread] = int(count)
+        if len(words := line.rsplit(maxsplit=2)) == 3:  # fewer of a thread that ended meanwhile
+            name, thread, count = words
+            found[name, thread] = int(count)
     return found
