@@ -253,9 +253,7 @@ def test_a_ca_file_that_was_emptied_leaves_the_device_up_until_it_is_mended(
     assert "can't load backend.ca_file" in device.refused()[0]
 
 
-def test_a_reload_of_certificates_that_cannot_be_loaded_changes_nothing(
-    device: PoweredDevice, tmp_path: Path
-) -> None:
+def test_a_reload_of_certificates_that_cannot_be_loaded_changes_nothing(device: PoweredDevice, tmp_path: Path) -> None:
     with device.on(device.text) as daemon:
         kept = device.last_good.read_bytes()
         device.config.write_text(device.text.replace("ca_file: /", "ca_file: /nowhere/").replace("abcd", "wxyz"))
