@@ -16,6 +16,7 @@ from tests.rig.process import end, spawn
 from tests.standin.control import Control
 
 _REPO = Path(__file__).resolve().parents[2]
+_GUARD_S = 30.0
 
 
 class AlsaDevice:
@@ -28,7 +29,7 @@ class AlsaDevice:
 
     def status(self) -> dict[str, Any]:
         """What `ingestctl --json status` shows."""
-        with ControlClient(self._socket) as client:
+        with ControlClient(self._socket, _GUARD_S) as client:
             status: dict[str, Any] = client.call("status")
             return status
 
@@ -59,6 +60,6 @@ def alsa_device(
         process = spawn([sys.executable, "-m", "ingestd", "--config", path], stderr=stderr, cwd=_REPO)
     try:
         yield AlsaDevice(folder / "control.sock", folder / "log", process)
-        assert end(process, 30) == 0
+        assert end(process, _GUARD_S) == 0
     finally:
         end(process)

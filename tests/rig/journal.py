@@ -16,7 +16,7 @@ from tests.rig.process import end, spawn, wait_until
 
 _REPO: Final = Path(__file__).resolve().parents[2]
 JOURNALD: Final = Path("/lib/systemd/systemd-journald")
-GUARD_S: Final = 10.0
+GUARD_S: Final = 30.0
 _SCRIPT: Final = """
 set -e
 mount -t tmpfs tmpfs /run

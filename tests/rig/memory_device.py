@@ -26,6 +26,7 @@ from tests.rig.memory_ports import ClockedSink, NumberedSource
 from tests.rig.process import wait_until
 
 _REPO = Path(__file__).resolve().parents[2]
+_GUARD_S = 30.0
 
 
 class MemoryDevice:
@@ -63,7 +64,7 @@ class MemoryDevice:
 
     def status(self) -> dict[str, Any]:
         """What `ingestctl --json status` shows."""
-        with ControlClient(self.socket) as client:
+        with ControlClient(self.socket, _GUARD_S) as client:
             status: dict[str, Any] = client.call("status")
             return status
 
@@ -82,7 +83,7 @@ class MemoryDevice:
         """Ends it by SIGTERM; what it printed: `start_s`, `frame_s` of its microphone, `exit`."""
         if self.process.poll() is None:
             self.process.terminate()
-        out, _ = self.process.communicate(timeout=30)
+        out, _ = self.process.communicate(timeout=_GUARD_S)
         answer: dict[str, Any] = json.loads(out) if out else {"exit": self.process.returncode}
         return answer
 

@@ -13,7 +13,7 @@ import requests
 from numpy.typing import NDArray
 
 from tests.standin import faults
-from tests.standin.control_http import ANSWER_S
+from tests.standin.control_http import ANSWER_S, WITHIN_S
 from tests.standin.control_service import ServiceControl
 from tests.standin.faults import SessionFault, SocketFault
 from tests.standin.records import CallInfo, ConnectionInfo, KeptFrames, SessionRequest
@@ -264,7 +264,7 @@ class Control(ServiceControl):
 
     # --- waiting
 
-    def wait_joined(self, number: int = 1, timeout_s: float = 30.0) -> ConnectionInfo:
+    def wait_joined(self, number: int = 1, timeout_s: float = WITHIN_S) -> ConnectionInfo:
         """Wait for the `number`th connection that joined its room, counted from the start of the stand-in."""
 
         def probe() -> ConnectionInfo | None:
@@ -273,7 +273,7 @@ class Control(ServiceControl):
 
         return self.wait_for(probe, f"{number} connections joined", timeout_s)
 
-    def wait_closed(self, index: int = 0, timeout_s: float = 30.0) -> ConnectionInfo:
+    def wait_closed(self, index: int = 0, timeout_s: float = WITHIN_S) -> ConnectionInfo:
         """Wait for the end of a connection: its TCP connection is gone."""
 
         def probe() -> ConnectionInfo | None:
@@ -284,7 +284,7 @@ class Control(ServiceControl):
 
         return self.wait_for(probe, f"connection {index} closed", timeout_s)
 
-    def wait_received(self, call: str | int, frames: int, timeout_s: float = 30.0) -> CallInfo:
+    def wait_received(self, call: str | int, frames: int, timeout_s: float = WITHIN_S) -> CallInfo:
         """Wait until a session has sent that many media frames."""
 
         def probe() -> CallInfo | None:

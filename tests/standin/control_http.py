@@ -11,6 +11,8 @@ import requests
 
 ANSWER_S = 60.0
 """Seconds that it has for an answer."""
+WITHIN_S = 30.0
+"""What is waited for may take so long on a machine that has much else to do."""
 _POLL_S = 0.01
 
 T = TypeVar("T")
@@ -40,7 +42,7 @@ class ControlHttp:
         self._http = requests.Session()
         self._http.trust_env = False
 
-    def wait_for(self, probe: Callable[[], T | None], what: str = "", timeout_s: float = 30.0) -> T:
+    def wait_for(self, probe: Callable[[], T | None], what: str = "", timeout_s: float = WITHIN_S) -> T:
         """Call `probe` until it returns something true, and return that; raises TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while True:
