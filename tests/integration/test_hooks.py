@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,9 +23,8 @@ from tests.rig.hooks_program import HooksProgram, alive, append_to, lines_of
 from tests.rig.hooks_scene import SECRET, HooksScene, hooks_scene
 from tests.rig.process import wait_until
 
-GUARD_S = 20.0
+GUARD_S = 30.0
 GONE_S = 2.0
-FLOOD = 1000
 MANY = 40
 
 
@@ -179,16 +179,24 @@ def test_replies_arrive_in_order_and_no_flood_of_them(scene: HooksScene) -> None
     scene.hooks.wait_for("do two devices answer each other?")
     few = BURST - 1  # one went before, in the test above
     wait_until(lambda: len(replies()) >= few, GUARD_S, "the replies")
-    assert replies()[:few] == list(range(few))
-    assert replies() == sorted(set(replies()))
-    assert len(replies()) < MANY
+    published = replies()  # read once: one more may go each second
+    assert published[:few] == list(range(few))
+    assert published == sorted(set(published))
+    assert len(published) < MANY
 
 
 def test_it_is_ended_in_time_with_its_children(scene: HooksScene) -> None:
-    scene.say("SLOW", "")
-    scene.hooks.wait_for("ran for longer than its timeout_s of 2")
-    pids = [int(word) for word in (scene.folder / "pids").read_text().split()]
+    path = scene.folder / "pids"
+
+    def told() -> list[str]:
+        scene.say("SLOW", "")  # again, where a run was ended before it came to tell them
+        with contextlib.suppress(TimeoutError):
+            wait_until(lambda: lines_of(path), 5.0, "its processes")
+        return lines_of(path)
+
+    pids = [int(word) for word in wait_until(told, GUARD_S, "its processes")[0].split()]
     assert len(pids) == 2
+    scene.hooks.wait_for("ran for longer than its timeout_s of 2")
     wait_until(lambda: not any(alive(pid) for pid in pids), GUARD_S, "the end of both")
 
 
@@ -210,7 +218,7 @@ def test_its_environment_is_minimal(scene: HooksScene) -> None:
 
 
 def test_a_flood_is_bounded_and_what_is_dropped_is_told(scene: HooksScene) -> None:
-    for number in range(FLOOD):
+    for number in range(1000):
         scene.say("FLOOD", str(number))
     scene.settle()
     assert scene.ran("flood") == []
@@ -229,7 +237,7 @@ def test_a_bad_configuration_changes_nothing_and_a_good_one_does(scene: HooksSce
     hooks = scene.config["hooks"]
     (scene.folder / "ingestd.yaml").write_text("hooks: [{topic: X}]")
     scene.hooks.reload("the handlers stay as they are")
-    assert "hooks[0].exec" in scene.hooks.log
+    scene.hooks.wait_for("hooks[0].exec")  # the faults follow, a line each
     scene.settle()
     scene.write_config([*hooks, {"topic": "NEW", "exec": append_to(scene.folder / "new")}])
     scene.hooks.reload("the configuration was read anew")
@@ -247,6 +255,7 @@ def test_a_bad_configuration_changes_nothing_and_a_good_one_does(scene: HooksSce
     scene.listening()
 
 
+@pytest.mark.alone  # it takes one second and may take two
 def test_it_ends_within_two_seconds_and_its_programs_with_it(scene: HooksScene) -> None:
     def runs() -> bool:
         scene.say("STUBBORN", "")  # until it is heard: the room is told of topics one after the other

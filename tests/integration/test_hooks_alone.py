@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.rig.hooks_program import HooksProgram, alive, append_to, lines_of
 from tests.rig.process import state_of, wait_until
 
@@ -51,6 +53,7 @@ def test_what_left_its_group_ends_with_its_run_and_another_runs_processes_do_not
         assert program.stop() < GUARD_S
 
 
+@pytest.mark.alone  # it takes one second and may take two
 def test_nothing_that_left_its_group_outlives_the_service(tmp_path: Path) -> None:
     left = tmp_path / "left"
     with hooks(tmp_path, ["/bin/sh", "-c", LEAVES + "sleep 1000", str(left)]) as program:
