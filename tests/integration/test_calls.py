@@ -16,6 +16,9 @@ from tests.rig.process import wait_until
 from tests.standin.client import StandIn
 
 GUARD_S = 20.0
+LATE_S = 5.0
+"""What this machine may add: to the daemon, which looks once a second, or to the room, which notes when it ends. A
+call begins for the daemon once it is connected: the room may note that it has joined later, but not that it came."""
 QUIET_S = 1.5
 """Long enough for a call that nobody asked for to show."""
 
@@ -48,7 +51,7 @@ def test_in_the_room_only_when_asked(room: StandIn, tmp_path: Path) -> None:
         wait_state(device, "standby")
         time.sleep(QUIET_S)
         assert room.session_requests() == []
-        with ControlClient(device.socket) as client:
+        with ControlClient(device.socket, GUARD_S) as client:
             with pytest.raises(RpcError, match="no call is wanted"):
                 client.call("reconnect")
             for number in (1, 2):
@@ -56,10 +59,11 @@ def test_in_the_room_only_when_asked(room: StandIn, tmp_path: Path) -> None:
                 room.wait_joined(number)
                 room.wait_received(number - 1, 20)
                 client.call("hangup")
-                status = wait_state(device, "standby")
+                wait_state(device, "standby")
                 closed = room.wait_closed(number - 1)
                 assert (closed.close_code, closed.stopped_s is not None) == (1000, True)
-                assert status["session"]["call_id"] is None
+                # The state is the first thing to change; what comes with it may be a moment later.
+                wait_until(lambda: device.status()["session"]["call_id"] is None, GUARD_S, "the end of its session")
         time.sleep(QUIET_S)
         assert len(room.session_requests()) == 2
         assert device.status()["faults"] == []
@@ -70,7 +74,7 @@ def test_a_session_that_somebody_else_created(room: StandIn, tmp_path: Path) -> 
     with MemoryDevice(tmp_path, config_for(room, tmp_path, start="demand")) as device:
         wait_state(device, "standby")
         session = room.create_session(participant_id="brought")
-        with ControlClient(device.socket) as client:
+        with ControlClient(device.socket, GUARD_S) as client:
             client.call("call", wsUrl=session.ws_url)
             room.wait_joined(1)
             room.wait_received(session.call_id, 20)
@@ -83,9 +87,10 @@ def test_a_session_that_somebody_else_created(room: StandIn, tmp_path: Path) -> 
             wait_state(device, "standby")
             client.call("call", wsUrl=session.ws_url)  # it was used: that was all it was for
             wait_until(lambda: len(room.connections()) == 2, GUARD_S, "the attempt")
-            status = wait_state(device, "standby")
+            wait_state(device, "standby")
+            faults = wait_until(lambda: device.status()["faults"], GUARD_S, "the fault")
         assert len(room.session_requests()) == 1, "none but the one of this test"
-        assert len(status["faults"]) == 1, "that it was used up"
+        assert len(faults) == 1, "that it was used up"
         assert device.stop()["exit"] == 0
         assert session.ws_url.partition("ref=")[2] not in device.log
 
@@ -96,13 +101,12 @@ def test_a_call_has_its_longest(room: StandIn, tmp_path: Path, start: str) -> No
     with MemoryDevice(tmp_path, config, times={"rejoin_s": 1.0}) as device:
         if start == "demand":
             wait_state(device, "standby")
-            with ControlClient(device.socket) as client:
+            with ControlClient(device.socket, GUARD_S) as client:
                 client.call("call")
         room.wait_joined(1)
         closed = room.wait_closed(0)
         assert closed.stopped_s is not None
-        assert closed.joined_s is not None
-        assert 2.0 <= closed.stopped_s - closed.joined_s <= 4.0
+        assert 2.0 <= closed.stopped_s - closed.connected_s <= 2.0 + LATE_S
         if start == "auto":
             room.wait_joined(2)
         else:
@@ -118,7 +122,7 @@ def test_nobody_else_in_the_room(room: StandIn, tmp_path: Path) -> None:
     config = config_for(room, tmp_path, start="demand", hangup_when_alone_s=2)
     with MemoryDevice(tmp_path, config) as device:
         wait_state(device, "standby")
-        with ControlClient(device.socket) as client:
+        with ControlClient(device.socket, GUARD_S) as client:
             client.call("call")
         room.wait_joined(1)
         time.sleep(3.0)
@@ -127,7 +131,7 @@ def test_nobody_else_in_the_room(room: StandIn, tmp_path: Path) -> None:
         room.remove(alice)
         closed = room.wait_closed(0)
         assert closed.stopped_s is not None
-        assert 2.0 <= closed.stopped_s - left_s <= 5.0
+        assert 2.0 <= closed.stopped_s - left_s <= 2.0 + LATE_S
         status = wait_state(device, "standby")
         assert status["faults"] == []
         assert "alone in the room" in device.log
@@ -135,19 +139,19 @@ def test_nobody_else_in_the_room(room: StandIn, tmp_path: Path) -> None:
 
 
 def test_a_renewal_does_not_prolong_a_call(room: StandIn, tmp_path: Path) -> None:
-    config = config_for(room, tmp_path, start="demand", max_call_s=4)
+    config = config_for(room, tmp_path, start="demand", max_call_s=8)
     with MemoryDevice(tmp_path, config) as device:
         wait_state(device, "standby")
-        with ControlClient(device.socket) as client:
+        with ControlClient(device.socket, GUARD_S) as client:
             client.call("call")
             first = room.wait_joined(1)
-            time.sleep(2.0)
+            time.sleep(4.0)
             client.call("reconnect")
         room.wait_joined(2)
         last = room.wait_closed(1)
         assert last.stopped_s is not None
-        assert first.joined_s is not None
-        assert 4.0 <= last.stopped_s - first.joined_s <= 6.0
+        assert last.stopped_s - first.connected_s >= 8.0
+        assert last.stopped_s - last.connected_s < 8.0, "it does not begin anew"
         wait_state(device, "standby")
         assert device.status()["faults"] == []
         assert device.stop()["exit"] == 0
