@@ -14,6 +14,7 @@ import pytest
 from tests.integration.matrix import resolver
 from tests.integration.matrix.resolver import Resolver
 from tests.rig.figures import Figures
+from tests.rig.hanging_device import TELLS
 from tests.rig.heard import Heard
 from tests.rig.memory_device import MemoryDevice, device_config
 from tests.rig.process import wait_until
@@ -24,7 +25,7 @@ from tests.standin.client import SessionFault, StandIn
 pytestmark = [pytest.mark.waits, pytest.mark.usefixtures("own_network")]
 
 GONE_S = 2.0
-GUARD_S = 20.0
+GUARD_S = 30.0
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_stacks_on_demand_and_the_call_goes_on(room: StandIn, tmp_path: Path) ->
     assert log.count("Current thread") == 1
     assert (status["state"], status["session"]["epoch"]) == ("streaming", 1)
     assert said["exit"] == 0
-    whole(Heard(room, said["start_s"], said["frame_s"]), status)
+    whole(Heard(room, said["start_s"], said["frame_s"]), said["uplink"])
 
 
 def test_what_hangs_leaves_the_stack_of_every_thread_when_it_is_ended(room: StandIn, tmp_path: Path) -> None:
@@ -116,6 +117,7 @@ def test_what_hangs_leaves_the_stack_of_every_thread_when_it_is_ended(room: Stan
         room.wait_joined()
         room.wait_received(0, 20)
         device.process.send_signal(signal.SIGUSR2)
+        wait_until(lambda: TELLS in device.log, GUARD_S, "that it hangs")
         time.sleep(0.5)  # each thread has come to where it needs the lock
         device.process.send_signal(signal.SIGABRT)
         assert device.process.wait(GUARD_S) == -signal.SIGABRT
@@ -125,10 +127,12 @@ def test_what_hangs_leaves_the_stack_of_every_thread_when_it_is_ended(room: Stan
     assert [name for name in threads if name not in log] == [], "a stack of every thread"
 
 
-def whole(heard: Heard, status: dict[str, Any]) -> None:
-    assert np.all(heard.numbers > 0)
+def whole(heard: Heard, uplink: dict[str, Any]) -> None:
+    """`uplink` is the status at the end: this machine may have stood still at any moment."""
+    assert np.all(heard.numbers >= 0)
+    assert np.sum(heard.numbers == 0) <= uplink["silence"], "none but for a microphone that was late"
     assert heard.doubled == 0
-    assert len(heard.lost) <= status["uplink"]["dropped"], "none but after this machine stood still"
+    assert len(heard.lost) <= uplink["dropped"], "none but after this machine stood still"
 
 
 def test_the_configuration_anew(room: StandIn, tmp_path: Path) -> None:
@@ -141,6 +145,7 @@ def test_the_configuration_anew(room: StandIn, tmp_path: Path) -> None:
         _hang_up(device, "nothing has changed")
         assert "room_di" in device.log, "every fault is named"
         time.sleep(0.5)
+        wait_until(lambda: device.status()["faults"], GUARD_S, "the fault, which the log has first")
         status = device.status()
         assert (status["state"], status["session"]["epoch"]) == ("streaming", 1)
         (fault,) = status["faults"]
@@ -164,13 +169,14 @@ def test_the_configuration_anew(room: StandIn, tmp_path: Path) -> None:
         wait_until(lambda: device.status()["state"] == "streaming", GUARD_S, "the end of the renewal")
         status = device.status()
         said = device.stop()
+    room.wait_closed(1)
     assert [(fault["name"], fault["over"]) for fault in status["faults"]] == [("reload-refused", True)]
     assert said["exit"] == 0
     assert [call.participant_name for call in room.calls()] == ["before", "after"]
     assert [connection.stopped_s is not None for connection in room.connections()] == [True, True]
     heard = Heard(room, said["start_s"], said["frame_s"])
     # What was turned down is no numbered frame; around the renewal all are.
-    assert len(heard.lost) - _turned_down(heard) <= status["uplink"]["dropped"]
+    assert len(heard.lost) - _turned_down(heard) <= said["uplink"]["dropped"]
 
 
 def _hang_up(device: RecordingDevice, says: str, times: int = 1) -> None:

@@ -80,7 +80,7 @@ class MemoryDevice:
         return self.log_path.read_text()
 
     def stop(self) -> dict[str, Any]:
-        """Ends it by SIGTERM; what it printed: `start_s`, `frame_s` of its microphone, `exit`."""
+        """Ends it by SIGTERM; what it printed: `start_s`, `frame_s` of its microphone, `exit`, the last `uplink`."""
         if self.process.poll() is None:
             self.process.terminate()
         out, _ = self.process.communicate(timeout=_GUARD_S)
@@ -133,8 +133,10 @@ def main() -> int:
     journal.set_up(config.log.level)
     source = NumberedSource(arguments.ppm)
     more: dict[str, Any] = {} if arguments.times is None else {"times": arguments.times}
-    code = Daemon(config, source, ClockedSink(ppm=arguments.speaker_ppm), state=(state_directory(),), **more).run()
-    print(json.dumps({"start_s": source.start_s, "frame_s": source.frame_s, "exit": code}))
+    daemon = Daemon(config, source, ClockedSink(ppm=arguments.speaker_ppm), state=(state_directory(),), **more)
+    code = daemon.run()
+    told = {"start_s": source.start_s, "frame_s": source.frame_s, "exit": code}
+    print(json.dumps({**told, "uplink": daemon.status()["uplink"]}))
     return code
 
 

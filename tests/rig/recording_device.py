@@ -63,9 +63,11 @@ def main() -> int:
     source, sink = NumberedSource(), ClockedSink(keep_s=_KEEP_S)
     reloader = Reloader(arguments.config, LastGood(arguments.state, write_state), valid)
     times = Times(**arguments.times)
-    code = Daemon(valid.config, source, sink, path=arguments.config, reloader=reloader, times=times).run()
+    daemon = Daemon(valid.config, source, sink, path=arguments.config, reloader=reloader, times=times)
+    code = daemon.run()
     arguments.played.write_bytes(sink.played)
-    print(json.dumps({"start_s": source.start_s, "frame_s": source.frame_s, "exit": code}))
+    told = {"start_s": source.start_s, "frame_s": source.frame_s, "exit": code}
+    print(json.dumps({**told, "uplink": daemon.status()["uplink"]}))
     return code
 
 
