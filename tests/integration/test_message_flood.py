@@ -20,12 +20,14 @@ from tests.rig.heard import Heard
 from tests.rig.memory_device import MemoryDevice, device_config
 from tests.rig.message_flooder import Flooder
 from tests.rig.narrow import NarrowNamespace
+from tests.rig.process import wait_until
 from tests.rig.proxy import FaultProxy
 from tests.standin.client import StandIn
 
 WINDOWS: Final = 4
 EACH_S: Final = 2.0
 SETTLE_S: Final = 0.8
+GUARD_S: Final = 30.0
 OUT_BYTES: Final = 8192
 IN_PER_S: Final = 500
 IN_BYTES: Final = 1024
@@ -89,12 +91,15 @@ def flooded(directory: Path, room: StandIn, prefix: Sequence[str], inbound: bool
             if inbound:
                 room.flood(alice, "IN", int(IN_PER_S * EACH_S), per_s=IN_PER_S, size_bytes=IN_BYTES)
             asked += flooder.flood(EACH_S)
+        if inbound:  # the last of them may be on their way
+            many = WINDOWS * int(IN_PER_S * EACH_S)
+            wait_until(lambda: device.status()["messaging"]["received"] >= many, GUARD_S, "what was said")
         status = device.status()
         said = device.stop()
         assert said["exit"] == 0
         assert (status["session"]["epoch"], status["faults"]) == (1, [])
         if inbound:
-            assert status["messaging"]["received"] == WINDOWS * int(IN_PER_S * EACH_S)
+            assert status["messaging"]["received"] == many
     heard = Heard(room, said["start_s"], said["frame_s"])
     went = room.call(0).messages_in
     between = max(info.most_between_media for info in room.connections())
