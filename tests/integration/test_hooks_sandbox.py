@@ -16,7 +16,7 @@ from tests.rig.process import wait_until
 REPO = Path(__file__).parents[2]
 DROP_IN = "/etc/systemd/system/ingestd-hooks.service.d/gpio.conf"
 PORT = 9999
-WITHIN_S = 20.0
+WITHIN_S = 30.0
 NEEDED = {"control socket", "configuration", "temporary file"}
 """What every handler may do."""
 SHARED = {"unmute", "another secret", "state of its service", "signal its service"}
@@ -87,6 +87,8 @@ def machine() -> Iterator[Booted]:
         machine.boot()
         listen = ["systemd-run", "--quiet", "python3", "-m", "http.server", "--bind", "127.0.0.1", str(PORT)]
         assert machine.run(*listen).returncode == 0
+        connect = ["bash", "-c", f"</dev/tcp/127.0.0.1/{PORT}"]
+        wait_until(lambda: machine.run(*connect).returncode == 0, WITHIN_S, "a server to reach", every=0.1)
         machine.systemctl("start", "ingestd")
         assert machine.run("sh", "-euc", DEVICES).returncode == 0
         wait_until(lambda: machine.run("test", "-S", "/run/ingestd/control.sock").returncode == 0, WITHIN_S, "ingestd")
@@ -157,7 +159,8 @@ def test_a_reload_is_waited_for_and_a_bad_configuration_is_no_end(machine: Boote
         assert any("the handlers stay as they are" in message for message in messages)
         assert machine.systemctl("is-active", "ingestd-hooks").strip() == "active"
         refused = "; the last reload was refused: /etc/ingestd/ingestd.yaml: backend.url: is missing"
-        assert refused in said_of_itself(machine)
+        # It says that it is done before it says how.
+        wait_until(lambda: refused in said_of_itself(machine), WITHIN_S, refused, every=0.1)
     finally:
         machine.write("/etc/ingestd/ingestd.yaml", good)
     machine.systemctl("reload", "ingestd-hooks")
