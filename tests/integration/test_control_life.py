@@ -18,7 +18,7 @@ from tests.rig.process import end, spawn, wait_until
 from tests.standin.client import SocketFault, StandIn
 from tests.unit.control_case import Client
 
-GUARD_S = 20.0
+GUARD_S = 30.0
 
 
 @dataclass
@@ -47,7 +47,9 @@ def call(tmp_path: Path) -> Iterator[Call]:
         config = device_config(room.base_url, room.token, room.ca_file, tmp_path)
         with MemoryDevice(tmp_path, config) as device:
             room.wait_joined()
-            yield Call(room, device, alice)
+            call = Call(room, device, alice)
+            call.wait_streaming(1)  # the room knows it first
+            yield call
             if device.process.poll() is None:
                 assert device.stop()["exit"] == 0
 
@@ -60,7 +62,7 @@ def second(tmp_path: Path, socket: Path) -> subprocess.CompletedProcess[str]:
     config = device_config("http://127.0.0.1:1", "token", None, folder)
     path.write_text(json.dumps({**config, "control": {"socket": str(socket)}}))
     command = [sys.executable, "-m", "ingestd", "--config", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def test_a_second_daemon_on_the_same_socket_is_refused_and_the_first_goes_on(call: Call, tmp_path: Path) -> None:
