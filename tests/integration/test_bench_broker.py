@@ -36,24 +36,22 @@ def bench(tmp_path: Path, *more: str) -> dict[str, float]:
 def test_sessions_are_counted_and_timed(tmp_path: Path) -> None:
     figures = bench(tmp_path, "--part", "rates", "--seconds", "0.5")
     for name in ("sqlite", "replicas"):
-        assert figures[f"{name}_sessions_per_s"] > 1, "a slow machine may stand still for all of the half second"
+        assert figures[f"{name}_sessions_per_s"] > 20
         assert figures[f"{name}_not_answered_200"] == figures[f"{name}_half_not_answered_200"] == 0
         assert 0 < figures[f"{name}_p50_ms"] <= figures[f"{name}_p95_ms"] <= figures[f"{name}_p99_ms"]
         assert figures[f"{name}_cpu_ms_per_session"] > 0.2
         assert (figures[f"{name}_database_cpu_ms_per_session"] > 0) == (name == "replicas")
     assert figures["slow_service_sessions_per_s"] < 200, "20 at a time, each of 100 ms and more"
     assert figures["slow_service_p95_ms"] > 100
-    assert figures["responder_alone_per_s"] > 0
-    assert figures["standin_alone_per_s"] > 0
+    assert figures["responder_alone_per_s"] > figures["standin_alone_per_s"] > 0
 
 
 @needs_postgres
 @pytest.mark.full
 @pytest.mark.alone
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(180)
 def test_the_rest_of_it_runs(tmp_path: Path) -> None:
-    figures = bench(tmp_path, "--seconds", "2")
-    assert figures["responder_alone_per_s"] > figures["standin_alone_per_s"]
+    figures = bench(tmp_path)
     for name in ("sqlite_cut", "sqlite_outage", "replicas_cut", "replicas_outage"):
         assert figures[f"{name}_answers_5xx"] == 0
         assert 0 < figures[f"{name}_half_back_s"] <= figures[f"{name}_p95_back_s"] <= figures[f"{name}_all_back_s"]
