@@ -16,9 +16,6 @@ from tests.rig.process import wait_until
 from tests.standin.client import StandIn
 
 GUARD_S = 20.0
-LATE_S = 5.0
-"""What this machine may add: to the daemon, which looks once a second, or to the room, which notes when it ends. A
-call begins for the daemon once it is connected: the room may note that it has joined later, but not that it came."""
 QUIET_S = 1.5
 """Long enough for a call that nobody asked for to show."""
 
@@ -106,7 +103,7 @@ def test_a_call_has_its_longest(room: StandIn, tmp_path: Path, start: str) -> No
         room.wait_joined(1)
         closed = room.wait_closed(0)
         assert closed.stopped_s is not None
-        assert 2.0 <= closed.stopped_s - closed.connected_s <= 2.0 + LATE_S
+        assert 2.0 <= closed.stopped_s - closed.connected_s <= 4.0
         if start == "auto":
             room.wait_joined(2)
         else:
@@ -131,7 +128,7 @@ def test_nobody_else_in_the_room(room: StandIn, tmp_path: Path) -> None:
         room.remove(alice)
         closed = room.wait_closed(0)
         assert closed.stopped_s is not None
-        assert 2.0 <= closed.stopped_s - left_s <= 2.0 + LATE_S
+        assert 2.0 <= closed.stopped_s - left_s <= 5.0
         status = wait_state(device, "standby")
         assert status["faults"] == []
         assert "alone in the room" in device.log
@@ -150,7 +147,7 @@ def test_a_renewal_does_not_prolong_a_call(room: StandIn, tmp_path: Path) -> Non
         room.wait_joined(2)
         last = room.wait_closed(1)
         assert last.stopped_s is not None
-        assert last.stopped_s - first.connected_s >= 8.0
+        assert 8.0 <= last.stopped_s - first.connected_s <= 10.0
         assert last.stopped_s - last.connected_s < 8.0, "it does not begin anew"
         wait_state(device, "standby")
         assert device.status()["faults"] == []

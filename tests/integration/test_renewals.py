@@ -76,9 +76,10 @@ def lost(heard: Heard, status: Mapping[str, Any]) -> int:
 
 
 def exactly_once(heard: Heard, status: Mapping[str, Any]) -> None:
-    assert np.all(heard.numbers >= 0), "no frame is torn"
-    silent = np.count_nonzero(heard.numbers[np.argmax(heard.numbers > 0) :] == 0)
-    assert silent <= status["uplink"]["dropped"], "none is silence, but in place of those dropped"
+    late = int(np.argmax(heard.numbers > 0))
+    assert np.all(heard.numbers[late:] > 0), "no frame is torn, none is silence"
+    assert not np.any(heard.numbers[:late]), "but of a microphone that was late"
+    assert late <= status["uplink"]["silence"]
     assert lost(heard, status) == 0, heard.lost
     assert heard.doubled == 0
 

@@ -48,7 +48,7 @@ def test_a_service_that_does_not_answer_in_time_is_told() -> None:
 
     with serving(silent) as server:
         error = failed(at(server.port, 0.2))
-        assert server.connections <= 1, "what takes too long is not asked again"
+        assert server.came() <= 1, "what takes too long is not asked again"
     assert str(error) == f"the service at 127.0.0.1:{server.port} did not answer in 0.2 s"
     assert error.late
 
