@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
@@ -119,17 +120,18 @@ class Person(Talk):
     def gives_up(self) -> None:
         """Ctrl-C, and nothing is changed.
 
-        One that comes just before input() waits is only seen after it, which Enter ends; another Ctrl-C would be
-        another end where it comes in the midst of the first.
+        One that comes just before input() waits is only seen after it, which Enter ends; one that comes as the terminal
+        changes its mode is forgotten, which another ends. That waits, as it would end a slow end too.
         """
         self.terminal.type("\x03")
         typed_s = time.monotonic()
+        keys = itertools.cycle("\r\x03")
 
         def ended() -> bool:
             nonlocal typed_s
             if self.terminal.process.poll() is None and time.monotonic() - typed_s > AGAIN_S:
                 with contextlib.suppress(OSError):  # it has just ended
-                    self.terminal.type("\r")
+                    self.terminal.type(next(keys) if "Nothing was changed." not in self.terminal.text else "\r")
                 typed_s = time.monotonic()
             return self.terminal.process.poll() is not None
 
