@@ -37,8 +37,8 @@ TRIES: Final = 3
 WARM_UP_S: Final = 0.3
 SLOW_TO_FILL: Final = "deaf"
 """What they do not read takes memory, the more the longer they go on."""
-AT_LEAST: Final = {"connects": 10_000, "huge_lines": 100_000_000}
-"""Connections, and bytes."""
+AT_LEAST: Final = {"connects": 10_000, "huge_lines": 100_000_000, "deaf_subscribers": DEAF_SUBSCRIBERS}
+"""Connections, bytes, and who was cut off."""
 GROWTH_KIB: Final = 4096
 """Python takes memory in pieces of 1 MiB, and where they are in part in use keeps them. A leak for each of ten thousand
 connections would be more."""

@@ -201,15 +201,20 @@ def half_closers(path: str) -> Attack:
 
 
 def deaf_subscribers(path: str) -> Attack:
-    """Listen, and never read, until they are cut off; for who speaks in the room meanwhile."""
+    """Listen, and never read, until all are cut off; for who speaks in the room meanwhile. Yields who was cut off."""
     with contextlib.ExitStack() as stack:
         left = select.poll()
         for _ in range(DEAF_SUBSCRIBERS):
             sock = stack.enter_context(_connect(path))
             sock.sendall(_request("subscribe", '{"topic":"CHAT"}'))
             left.register(sock, 0)
-        while len(left.poll(10)) < DEAF_SUBSCRIBERS:
-            yield 1
+        listening = DEAF_SUBSCRIBERS
+        while listening:
+            gone = left.poll(10)
+            for descriptor, _ in gone:
+                left.unregister(descriptor)
+            listening -= len(gone)
+            yield len(gone)
 
 
 ATTACKS: Final[dict[str, Callable[[str], Attack]]] = {
