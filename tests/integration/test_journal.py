@@ -55,6 +55,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             room.wait_joined()
             scene = Scene(real, room, device)
             wait_until(lambda: scene.lines("STATE=streaming"), GUARD_S, "the line on the call")
+            wait_until(lambda: room.connection().topic_texts, GUARD_S, "that it listens to CHAT")
             yield scene
 
 
